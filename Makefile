@@ -1,0 +1,117 @@
+# Where things are built, and how: make help. A target is a file in toolchains/; third-party sources and libc come through cross/.
+T     ?= $(patsubst ppc64le%,powerpc64le%,$(shell uname -m)-linux-musl)
+O     ?= out
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/drr-agent
+DEPS  ?= $(CACHE)/sources
+BUILT ?= $(CACHE)/built
+PREFIX  ?= /usr/local
+SECONDS ?= 60
+export O DEPS BUILT
+Q = $(if $V,,@)# V=1 shows the commands
+
+ifeq ($(wildcard toolchains/$T.mk),)
+  $(error there is no target $T; there are: $(patsubst toolchains/%.mk,%,$(wildcard toolchains/*.mk)))
+endif
+include toolchains/$T.mk
+ifeq ($(MAKELEVEL),0)
+  MAKEFLAGS += -j$(shell nproc)
+endif
+
+VERSION := $(shell cat VERSION)
+OUT     := $O/$T
+# libc and libraries are kept outside the tree, in a folder whose name holds a hash over all that went in: clones share them.
+DEP_ARGS = '$(LIBC)' '$(TRIPLE)' '$(DEP_CC)' '$(DEP_CFLAGS)'
+SYSROOT := $(abspath $(BUILT))/$(shell cross/build key $(DEP_ARGS))
+
+PROGRAMS := drr-agent $(if $(wildcard agent/drrctl.c),drrctl)
+MAINS    := agent/main.c agent/drrctl.c
+SOURCES  := $(filter-out $(MAINS),$(wildcard agent/*.c agent/*/*.c agent/*/*/*.c platform/*.c))
+OBJECTS  := $(SOURCES:%.c=$(OUT)/obj/%.o)
+TESTS    := $(patsubst tests/unit/%.c,$(OUT)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+WARN    = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+# Tests may be laxer: cmocka's signature leaves parameters unused, and a conversion in a test harms no one.
+TEST_WARN = -Wall -Wextra -Wno-unused-parameter -Werror
+# -iquote: our headers are found by "..." only, so none can shadow a system header. The prefix maps make two folders build the same bytes.
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(OPT) -iquote agent -iquote . -iquote $(OUT)/gen -isystem $(SYSROOT)/third-party/include \
+          -DDRR_VERSION='"$(VERSION)"' -DDRR_TARGET='"$T"' -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(SYSROOT)=third-party -MMD -MP
+LIBS    = -Wl,--start-group $(SYSROOT)/third-party/lib/*.a -Wl,--end-group
+
+all: $(PROGRAMS:%=$(OUT)/%)
+unit-tests: $(TESTS)
+fuzzers: $(FUZZERS)
+
+# What every object depends on besides its headers: libraries, generated header, and the command line itself.
+GENERATED = $(SYSROOT)/done $(OUT)/gen/deps_versions.h $(OUT)/gen/command
+
+$(SYSROOT)/done:
+	@cross/build '$(@D)' '$(DEPS)' $(DEP_ARGS)
+$(OUT)/gen/deps_versions.h: cross/deps.lock cross/versions-header
+	@mkdir -p $(@D) && cross/versions-header $(LIBC) >$@
+$(OUT)/gen/command: FORCE
+	@mkdir -p $(@D) && echo "$(subst ",,$(COMPILE) $(WARN))" >$@.new && { cmp -s $@.new $@ || cp $@.new $@; }
+
+$(OUT)/obj/%.o: %.c $(GENERATED)
+	@mkdir -p $(@D)
+	@echo '$T: $<'
+	$Q$(COMPILE) $(WARN) -c -o $@ $<
+# Everything but the mains: what the tests link. Made anew, as ar keeps members whose source is gone.
+$(OUT)/libdrr.a: $(OBJECTS) $(OUT)/gen/sources
+	$Qrm -f $@ && $(TRIPLE)-ar rcsD $@ $(OBJECTS)
+$(OUT)/gen/sources: FORCE
+	@mkdir -p $(@D) && echo '$(SOURCES)' >$@.new && { cmp -s $@.new $@ || cp $@.new $@; }
+
+$(OUT)/drr-agent: $(OUT)/obj/agent/main.o
+$(OUT)/drrctl: $(OUT)/obj/agent/drrctl.o
+$(PROGRAMS:%=$(OUT)/%): $(OUT)/libdrr.a
+	@echo '$T: $@'
+	$Q$(CC) $(OPT) $(LINK) -Wl,-Map=$@.map -o $@.full $(filter %.o,$^) $(OUT)/libdrr.a $(LIBS)
+ifdef STRIP
+	$Q$(STRIP) -o $@ $@.full
+	@cross/check-executable $@ $(TRIPLE)
+else
+	$Qln -f $@.full $@
+endif
+
+$(OUT)/tests/%: tests/unit/%.c $(OUT)/libdrr.a $(GENERATED)
+	@mkdir -p $(@D)
+	@echo '$T: $<'
+	$Q$(COMPILE) $(TEST_WARN) -DDRR_TESTS_DIR='"$(CURDIR)/tests"' -MF $@.d -o $@ $< $(LINK) $(OUT)/libdrr.a -lcmocka $(LIBS)
+$(OUT)/fuzz/%: tests/fuzz/%.c $(OUT)/libdrr.a $(GENERATED)
+	@mkdir -p $(@D)
+	@echo '$T: $<'
+	$Q$(COMPILE) $(TEST_WARN) -DDRR_TESTS_DIR='"$(CURDIR)/tests"' -MF $@.d -o $@ $< $(LINK) $(OUT)/libdrr.a $(LIBS)
+
+test:
+	@env -u MAKEFLAGS -u MAKELEVEL tests/run
+fuzz:
+	@env -u MAKEFLAGS -u MAKELEVEL tests/run fuzz $(SECONDS) $(FUZZ)
+demo:
+	cross/install-packages
+	$(MAKE) all
+	tests/lab/demo
+deps:
+	@cross/fetch '$(DEPS)' look
+deps-update:
+	@cross/fetch '$(DEPS)' update
+install: all
+	install -d '$(DESTDIR)$(PREFIX)/bin'
+	install -m 755 $(PROGRAMS:%=$(OUT)/%) '$(DESTDIR)$(PREFIX)/bin'
+clean:
+	rm -rf '$O'
+help:
+	@echo 'make [T=target] [O=folder]      the programs, in $O/TARGET (now $T)'
+	@echo 'make test | demo                everything that can be checked here | the lab at work'
+	@echo 'make fuzz SECONDS=n FUZZ=name   all fuzzers, or fuzz_name'
+	@echo 'make deps | deps-update         fill DEPS=$(DEPS) | and move the lock'
+	@echo 'make install DESTDIR= PREFIX=$(PREFIX) | clean'
+	@echo 'targets: $(patsubst toolchains/%.mk,%,$(wildcard toolchains/*.mk))'
+
+print-%:
+	@echo '$($*)'
+
+FORCE:
+.PHONY: all unit-tests fuzzers test fuzz demo deps deps-update install clean help FORCE
+.DELETE_ON_ERROR:
+-include $(OBJECTS:.o=.d) $(MAINS:%.c=$(OUT)/obj/%.d) $(TESTS:=.d) $(FUZZERS:=.d)
