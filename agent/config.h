@@ -1,0 +1,90 @@
+/* config.h - agent.conf: every key in one table (config.c): parse, default, check, print, document. */
+#ifndef DRR_CONFIG_H
+#define DRR_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+enum {
+	CONFIG_FILE_MAX_BYTES = 65536,
+	CONFIG_TEXT_BYTES = 512,  /* a path, a host, a command; with its NUL */
+	CONFIG_NAME_BYTES = 128,  /* a domain, an object, an address */
+	CONFIG_HOST_KEYS_MAX = 8,
+	CONFIG_HOST_KEY_BYTES = 64,
+	CONFIG_DESCRIBE_BYTES = 8192, /* enough for config_describe() */
+	CONFIG_AWAIT_USUAL_S = 2100,  /* a re-synchronisation may take 35 minutes: 10, then 20 more, and 5 for the next event */
+};
+
+enum config_transport { CONFIG_SSH, CONFIG_TELNET, CONFIG_EXEC };
+enum config_log_source { CONFIG_LOG_NONE, CONFIG_LOG_FILE };
+
+struct config {
+	char path[CONFIG_TEXT_BYTES]; /* where it was read from */
+	struct {
+		char name[CONFIG_NAME_BYTES];      /* default: the host's name (config_load; config_parse leaves it empty) */
+		char state_dir[CONFIG_TEXT_BYTES]; /* default /var/lib/drr-agent */
+		int log_level;                     /* error 0, warning 1, notice 2, info 3 (default), debug 4 */
+		bool log_json;                     /* log_format */
+	} agent;
+	struct {
+		char domain[CONFIG_NAME_BYTES];         /* required */
+		char peering_object[CONFIG_NAME_BYTES]; /* "" for auto (default) */
+		char address[CONFIG_NAME_BYTES];        /* "" for auto (default) */
+	} appliance;
+	struct {
+		enum config_transport transport; /* default ssh */
+		char host[CONFIG_TEXT_BYTES];    /* required but for exec */
+		unsigned port;                   /* default 22; telnet 2200; exec 0 */
+		char user[CONFIG_NAME_BYTES];    /* default admin */
+		char password_file[CONFIG_TEXT_BYTES]; /* "": none; required for telnet, and for ssh without key_file */
+		char key_file[CONFIG_TEXT_BYTES];      /* "": none */
+		char host_keys[CONFIG_HOST_KEYS_MAX][CONFIG_HOST_KEY_BYTES]; /* SHA256:... */
+		unsigned host_key_count;
+		char command[CONFIG_TEXT_BYTES]; /* required for exec, not allowed otherwise */
+		unsigned connect_timeout_s;      /* default 15, 1..300 */
+		unsigned command_timeout_s;      /* default 30, 1..600 */
+		bool cleartext;
+	} cli;
+	struct {
+		enum config_log_source source; /* default none */
+		char file[CONFIG_TEXT_BYTES];
+		unsigned poll_ms; /* default 1000, 100..60000: where inotify is not to be had */
+	} log;
+	struct {
+		unsigned heartbeat_s; /* default 300, 30..86400 */
+		unsigned slack_s;     /* default 120, 0..3600 */
+	} watchdog;
+	struct {
+		unsigned bounce_deadline_s; /* default 60, 5..600 */
+		unsigned confirm_timeout_s; /* default 120, 5..3600 */
+		unsigned await_timeout_s;   /* default 2400, 60..14400; below CONFIG_AWAIT_USUAL_S config_warnings() says so */
+		unsigned quiet_s;           /* default 30, 1..600 */
+	} limits;
+};
+
+/* Parses TEXT_BYTES of TEXT (from PATH, for messages) over the defaults. 0, or -1: ERROR_CONFIG
+ * "agent.conf:12: [cli] prot: unknown key (did you mean port?); allowed here: transport, host, port, ..."
+ * Unknown or duplicate keys or sections, bad values and missing required keys are all errors; so are names that this version does not
+ * support yet. A missing host_key is none: see config_require_host_key(). Pure; CONFIG is undefined after -1. */
+int config_parse(const char *text, size_t text_bytes, const char *path, struct config *config, struct error *error);
+
+/* Reads the file, parses it, and fills agent.name with the host's name where it is not set. */
+int config_load(const char *path, struct config *config, struct error *error);
+
+/* -1 and ERROR_CONFIG when transport is ssh and no host_key is pinned. For every verb but `check --connect`, which is how
+ * one learns the key. */
+int config_require_host_key(const struct config *config, struct error *error);
+
+/* What is allowed and yet worth a line: each ends in \n; returns how many there are. OUT of 1024 bytes suffices. */
+unsigned config_warnings(const struct config *config, struct buf *out);
+
+/* Every section and key with what is allowed, default and meaning, as text for people. -1 when OUT is too small. */
+int config_describe(struct buf *out);
+
+/* The INDEXth key and its section; NULL behind the last one. For tests of the documentation. */
+const char *config_key(size_t index, const char **section);
+
+#endif

@@ -1,0 +1,11 @@
+/* explain.h - the state table in sentences, as a diagram, and as data. */
+#ifndef DRR_ENGINE_EXPLAIN_H
+#define DRR_ENGINE_EXPLAIN_H
+
+#include <stdio.h>
+
+void explain_text(FILE *out);
+void explain_mermaid(FILE *out);
+void explain_json(FILE *out);
+
+#endif

@@ -1,0 +1,76 @@
+#include "engine/refused.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "platform/clock.h"
+#include "platform/durable.h"
+#include "platform/secretfile.h"
+
+enum { RECORD_BYTES = 2048 };
+
+static void describe_file(char *out, size_t size, const char *path)
+{
+	struct stat file;
+
+	if (path[0] == '\0' || stat(path, &file))
+		(void)snprintf(out, size, "-");
+	else
+		(void)snprintf(out, size, "%llx:%llu:%lld:%lld.%09ld", (unsigned long long)file.st_dev, (unsigned long long)file.st_ino,
+			       (long long)file.st_size, (long long)file.st_mtim.tv_sec, file.st_mtim.tv_nsec);
+}
+
+static void describe(const struct config *config, char *out, size_t size)
+{
+	char password[SECRETFILE_PATH_MAX_BYTES] = "", own[96], secret[96], key[96];
+	struct error ignored = {0};
+
+	if (config->cli.password_file[0])
+		(void)secretfile_path(config->cli.password_file, password, &ignored);
+	describe_file(own, sizeof own, config->path);
+	describe_file(secret, sizeof secret, password);
+	describe_file(key, sizeof key, config->cli.key_file);
+	(void)snprintf(out, size, "%s|%u|%s|%s|%s|%s|%s", config->cli.host, config->cli.port, config->cli.command, config->cli.user, own,
+		       secret, key);
+}
+
+static void record_path(const struct config *config, char *out, size_t size)
+{
+	(void)snprintf(out, size, "%s/refused", config->agent.state_dir);
+}
+
+int refused_check(const struct config *config, struct error *error)
+{
+	char path[CONFIG_TEXT_BYTES + 16], now[RECORD_BYTES], then[RECORD_BYTES];
+	struct error ignored = {0};
+	const char *identity;
+	size_t got = 0;
+
+	record_path(config, path, sizeof path);
+	if (durable_read(path, then, sizeof then - 1, &got, &ignored) || got == 0)
+		return 0;
+	then[got] = '\0';
+	describe(config, now, sizeof now);
+	identity = strchr(then, '\n');
+	if (identity && strcmp(identity + 1, now) == 0)
+		return error_set(error, ERROR_AUTH,
+				 "put the right password into the file that [cli] password_file names, then run the same command again",
+				 "the appliance refused user %s at %.*s with exactly these files; the same is not tried again (accounts get locked)",
+				 config->cli.user, (int)(identity - then), then);
+	(void)unlink(path);
+	return 0;
+}
+
+int refused_remember(const struct config *config, struct error *error)
+{
+	char path[CONFIG_TEXT_BYTES + 16], identity[RECORD_BYTES - 64], record[RECORD_BYTES], when[CLOCK_TEXT_BYTES];
+	int length;
+
+	record_path(config, path, sizeof path);
+	describe(config, identity, sizeof identity);
+	length = snprintf(record, sizeof record, "%s\n%s", clock_text(when, clock_wall_ms()), identity);
+	return durable_replace(path, record, (size_t)length, error);
+}

@@ -1,0 +1,15 @@
+/* refused.h - remembers, in state_dir, that the appliance refused the configured credentials: accounts get locked by agents that try again. */
+#ifndef DRR_ENGINE_REFUSED_H
+#define DRR_ENGINE_REFUSED_H
+
+#include "base/error.h"
+#include "config.h"
+
+/* -1 and ERROR_AUTH when exactly this configuration (host, user, and the files of configuration, password and key, by identity, size and time)
+ * was refused before. Anything changed: the memory is dropped, 0. */
+int refused_check(const struct config *config, struct error *error);
+
+/* 0 or -1 (state_dir cannot be written). Holds no secret. */
+int refused_remember(const struct config *config, struct error *error);
+
+#endif

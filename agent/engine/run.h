@@ -1,0 +1,23 @@
+/* run.h - executes this member's part of a DRR in the foreground, and finishes what a killed run left open. */
+#ifndef DRR_ENGINE_RUN_H
+#define DRR_ENGINE_RUN_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "config.h"
+
+struct run_request {
+	unsigned steps;     /* enum run_steps */
+	unsigned overrides; /* set of 1 << enum precheck_refusal */
+	const char *run;    /* run id, or NULL for a new one */
+	bool dry_run, json, verbose;
+};
+
+/* Returns the exit code; everything worth telling has been told. */
+int run_execute(const struct config *config, const struct run_request *request);
+
+/* `drr-agent recover`: looks whether the journal holds something open, enables the service where it must, closes the journal. */
+int run_recover(const struct config *config, bool json, bool verbose);
+
+#endif

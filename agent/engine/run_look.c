@@ -1,0 +1,69 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/runner.h"
+
+/* The precheck asks these, in this order. */
+static const enum appliance_op questions[] = {APPLIANCE_ASK_IDENTITY, APPLIANCE_ASK_OBJECT, APPLIANCE_ASK_PEERING, APPLIANCE_ASK_DIAG};
+
+int runner_next_question(const struct runner *r)
+{
+	unsigned stage = r->precheck_stage;
+
+	if (stage == 3 && !(r->request->steps & RUN_STEP_FLUSH))
+		return -1; /* who does not flush needs no diag */
+	return stage < sizeof questions / sizeof questions[0] ? (int)questions[stage] : -1;
+}
+
+static void take_history_line(void *context, const char *line, size_t length)
+{
+	precheck_log_line(context, line, length);
+}
+
+static void read_history(struct runner *r)
+{
+	struct error error = {0};
+
+	precheck_log_init(&r->log);
+	if (r->config->log.source != CONFIG_LOG_FILE)
+		return;
+	r->log.readable = follow_history(r->config->log.file, RUNNER_HISTORY_BYTES, take_history_line, &r->log, &r->log.modified_age_ms,
+					 &error) == 0;
+	if (!r->log.readable)
+		report_line(&r->report, "precheck", "started", error.what, error.next[0] ? error.next : NULL);
+}
+
+static void tell_refusals(struct runner *r, unsigned set, const char *state)
+{
+	char evidence[PRECHECK_SENTENCE_BYTES], sentence[2 * PRECHECK_SENTENCE_BYTES];
+
+	for (unsigned i = 0; i < PRECHECK_REFUSAL_COUNT; i++) {
+		if (!(set & 1u << i))
+			continue;
+		(void)precheck_evidence((enum precheck_refusal)i, &r->precheck, &r->link.facts, &r->log, runner_address(r), evidence);
+		(void)snprintf(sentence, sizeof sentence, "%s%s: %s", state[0] == 's' ? "overridden: " : "",
+			       precheck_name((enum precheck_refusal)i), precheck_why((enum precheck_refusal)i));
+		report_line(&r->report, "precheck", state, sentence, evidence);
+	}
+}
+
+enum run_event runner_decide(struct runner *r)
+{
+	const struct appliance_facts *facts = &r->link.facts;
+	struct precheck_limits limits = {
+		.waiting_fresh_ms = ((int64_t)r->config->watchdog.heartbeat_s + r->config->watchdog.slack_s) * 1000,
+		.accepted_fresh_ms = (int64_t)r->config->limits.await_timeout_s * 1000,
+	};
+	char table[RUNNER_EVIDENCE_BYTES / 2];
+
+	read_history(r);
+	precheck_decide(facts, &r->log, &limits, runner_address(r), r->request->steps, r->request->overrides, &r->precheck);
+	tell_refusals(r, r->precheck.overridden, "started");
+	tell_refusals(r, r->precheck.refused, "refused");
+	runner_evidence(r, "%s, domain %s, object %s (%s): %s; service %s, %s", facts->firmware[0] ? facts->firmware : "firmware unknown",
+			r->config->appliance.domain, facts->object, facts->object_source,
+			peering_table_describe(&facts->table, table, sizeof table),
+			facts->admin_state == APPLIANCE_ADMIN_ENABLED ? "enabled" : "disabled",
+			facts->op_state[0] ? facts->op_state : "state unknown");
+	return r->precheck.refused ? RUN_EV_REFUSED : RUN_EV_DONE;
+}

@@ -1,0 +1,91 @@
+/* runner.h - inside the engine: one run being executed. run.c owns the loop and the transitions, run_act.c what is done in each state and
+ * how an answer becomes an event, run_look.c the precheck. */
+#ifndef DRR_ENGINE_RUNNER_H
+#define DRR_ENGINE_RUNNER_H
+
+#include "engine/link.h"
+#include "engine/logbook.h"
+#include "engine/report.h"
+#include "engine/run.h"
+#include "platform/loop.h"
+#include "run/precheck.h"
+#include "run/table.h"
+#include "watch/follow.h"
+
+enum {
+	RUNNER_EVIDENCE_BYTES = 1024,
+	RUNNER_STUNNED_MS = 15000,            /* a wait that ends this much late: the machine stood still */
+	RUNNER_HISTORY_BYTES = 4 * 1024 * 1024, /* how far back the precheck reads the log */
+	RUNNER_LOOKS_BEFORE_AGAIN = 3,        /* looks after a command of unknown outcome before it is sent again */
+	RUNNER_GO_ON = -1,
+};
+
+struct runner {
+	const struct config *config;
+	const struct run_request *request;
+	char run[JOURNAL_RUN_BYTES];
+	struct loop loop;
+	struct link link;
+	struct logbook book;
+	bool have_book;
+	struct follow *follow; /* NULL: no log */
+	struct report report;
+
+	enum run_state state;
+	enum run_verdict verdict;
+	const char *sentence;  /* of the row that ended the run */
+	enum run_state previous; /* RUN_STATE_COUNT: none */
+	struct mono state_since, step_since, deadline; /* of the phase; see run_act.c */
+	struct mono start_at;     /* when WANTED may start */
+	int wanted;               /* enum appliance_op to start, -1: none */
+	int running;              /* the one under way, -1: none */
+	int64_t pause_ms;         /* before the next new connection; doubles */
+	int pending;              /* enum run_event to raise at once, -1: none */
+
+	unsigned precheck_stage, precheck_retries;
+	struct precheck_log log;
+	struct precheck_result precheck;
+
+	bool recovering;          /* the run is a rescue of what an earlier process left open */
+	bool before_run;          /* ... in front of a run: its end is not the last line */
+	bool flushed;             /* accepted or possible, by this run id */
+	bool flush_unknown;
+	bool bounced;             /* seen disabled, then seen enabled */
+	bool outcome_unknown;     /* of the last command */
+	unsigned looks;           /* since then */
+	bool stop_wanted, stop_told;
+	const char *stop_reason;
+	struct mono disabled_at, quiet_at;
+	bool work_open;           /* an event was accepted and no transaction completed since */
+	unsigned transactions;
+	char evidence[RUNNER_EVIDENCE_BYTES];
+	char journal_trouble[ERROR_WHAT_MAX_BYTES];
+};
+
+/* ---- run_act.c */
+
+/* Prepares STATE, which was just entered from another one (or again): deadline, journal intent, operation, or a pending event. */
+void runner_enter(struct runner *r, struct mono now);
+/* The event (enum run_event) of a finished operation, whose link status is LINK_DONE or LINK_FAILED; or RUNNER_GO_ON: the state wants another
+ * operation first. */
+int runner_judge(struct runner *r, struct mono now);
+/* The event of the next new log line, or -1. */
+int runner_read_log(struct runner *r, struct mono now);
+/* Journals what a transition by EVENT out of STATE means. 0, or -1: the journal cannot be written. */
+int runner_record(struct runner *r, enum run_state state, enum run_event event, const struct run_row *row);
+bool runner_is_primary(const struct runner *r);
+const char *runner_address(const struct runner *r);
+bool runner_defers_stop(const struct runner *r);
+bool runner_defers_deadline(const struct runner *r);
+/* What the log tells in STATE. */
+bool runner_watches_log(enum run_state state);
+void runner_evidence(struct runner *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- run_look.c */
+
+/* The next operation of the precheck, or -1 when all are done. */
+int runner_next_question(const struct runner *r);
+/* All answers are there: reads the log's history, decides, reports what was found. */
+enum run_event runner_decide(struct runner *r);
+
+#endif

@@ -1,0 +1,248 @@
+/* drr-agent - gives the gateway service of one IBM DataPower appliance its configuration again (DRR), verified step by step. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "deps_versions.h"
+#include "engine/ask.h"
+#include "engine/report.h"
+#include "engine/run.h"
+#include "platform/json.h"
+#include "engine/explain.h"
+#include "run/journal.h"
+#include "run/precheck.h"
+#include "run/table.h"
+
+static const char default_path[] = "/etc/drr-agent/agent.conf";
+
+/* What the command line says, for every verb. */
+struct options {
+	const char *config_path;
+	struct run_request run;
+	bool connect, mermaid;
+};
+
+enum option_code { OPTION_STEPS = 256, OPTION_RUN, OPTION_DRY_RUN, OPTION_JSON, OPTION_CONNECT, OPTION_MERMAID, OPTION_OVERRIDE };
+
+/* Which options a verb takes. */
+enum takes { TAKES_CONFIG = 1, TAKES_JSON = 2, TAKES_RUN = 4, TAKES_CONNECT = 8, TAKES_MERMAID = 16 };
+
+static int verb_run(const struct options *, const struct config *);
+static int verb_recover(const struct options *, const struct config *);
+static int verb_status(const struct options *, const struct config *);
+static int verb_check(const struct options *, const struct config *);
+static int verb_journal(const struct options *, const struct config *);
+static int verb_explain(const struct options *, const struct config *);
+static int verb_version(const struct options *, const struct config *);
+
+static const struct verb {
+	const char *name;
+	unsigned takes;
+	int (*perform)(const struct options *, const struct config *);
+	const char *synopsis, *meaning;
+} verbs[] = {
+	{"run", TAKES_CONFIG | TAKES_JSON | TAKES_RUN, verb_run, "[--steps LIST] [--run ID] [--dry-run] [--json] [--override-NAME]",
+	 "this member's part of a DRR, in the foreground"},
+	{"recover", TAKES_CONFIG | TAKES_JSON, verb_recover, "[--json]", "finish or undo what the journal holds open"},
+	{"status", TAKES_CONFIG | TAKES_JSON, verb_status, "[--json]", "what the appliance and the journal say now"},
+	{"check", TAKES_CONFIG | TAKES_CONNECT, verb_check, "[--connect]", "validate the configuration; --connect also logs in, read only"},
+	{"journal", TAKES_CONFIG | TAKES_JSON, verb_journal, "[--json]", "print the journal"},
+	{"explain", TAKES_JSON | TAKES_MERMAID, verb_explain, "[--mermaid|--json]", "the state table in sentences"},
+	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
+};
+
+static void usage(FILE *out)
+{
+	(void)fputs("usage:\n", out);
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+		(void)fprintf(out, "  drr-agent %-8s %s%s\n%*s%s\n", verbs[i].name, verbs[i].takes & TAKES_CONFIG ? "[-c FILE] [-v] " : "",
+			      verbs[i].synopsis, 21, "", verbs[i].meaning);
+	(void)fprintf(out, "FILE: %s. LIST: primary,flush,bounce,confirm,await (default all). -v: show the dialogue with the appliance.\n"
+			   "NAME: a refusal of the precheck (drr-agent explain lists them).\n"
+			   "exit: 0 done, 1 internal error, 2 usage or configuration, 3 refused, 4 failed, 5 incomplete, 6 busy,\n"
+			   "      7 authentication or permission, 8 unreachable, 9 a member may be disabled: act now\n",
+		      default_path);
+}
+
+static int usage_error(const char *what, const char *detail)
+{
+	(void)fprintf(stderr, "drr-agent: %s%s\nnext: drr-agent --help\n", what, detail);
+	return 2;
+}
+
+/* ---- verbs ---------------------------------------------------------------------------------------------------- */
+
+static int verb_run(const struct options *options, const struct config *config)
+{
+	return run_execute(config, &options->run);
+}
+
+static int verb_recover(const struct options *options, const struct config *config)
+{
+	return run_recover(config, options->run.json, options->run.verbose);
+}
+
+static int verb_status(const struct options *options, const struct config *config)
+{
+	return ask_status(config, options->run.json, options->run.verbose);
+}
+
+static int verb_check(const struct options *options, const struct config *config)
+{
+	return ask_check(config, options->connect, options->run.verbose);
+}
+
+static int verb_journal(const struct options *options, const struct config *config)
+{
+	return ask_journal(config, options->run.json);
+}
+
+static int verb_explain(const struct options *options, const struct config *config)
+{
+	(void)config;
+	if (options->mermaid)
+		explain_mermaid(stdout);
+	else if (options->run.json)
+		explain_json(stdout);
+	else
+		explain_text(stdout);
+	return 0;
+}
+
+static int verb_version(const struct options *options, const struct config *config)
+{
+	size_t count = sizeof deps_versions / sizeof deps_versions[0];
+
+	(void)config;
+	if (options->run.json) {
+		struct json *object = json_object(), *parts = json_object();
+		char *text;
+
+		json_set_string(object, "version", DRR_VERSION);
+		json_set_string(object, "target", DRR_TARGET);
+		for (size_t i = 0; i < count; i++)
+			json_set_string(parts, deps_versions[i].name, deps_versions[i].version);
+		json_set(object, "linked", parts);
+		text = json_text(object, false);
+		(void)puts(text);
+		free(text);
+		json_free(object);
+		return 0;
+	}
+	(void)printf("drr-agent %s (%s)\n", DRR_VERSION, DRR_TARGET);
+	for (size_t i = 0; i < count; i++)
+		(void)printf("  %s %s\n", deps_versions[i].name, deps_versions[i].version);
+	return 0;
+}
+
+/* ---- the command line ----------------------------------------------------------------------------------------- */
+
+/* The long options: the fixed ones, and one --override-NAME for each refusal. */
+enum { FIXED_OPTIONS = 8, NAME_BYTES = 48 };
+
+static void fill_long_options(struct option *all, char names[][NAME_BYTES])
+{
+	static const struct option fixed[FIXED_OPTIONS] = {
+		{"steps", required_argument, NULL, OPTION_STEPS}, {"run", required_argument, NULL, OPTION_RUN},
+		{"dry-run", no_argument, NULL, OPTION_DRY_RUN},   {"json", no_argument, NULL, OPTION_JSON},
+		{"connect", no_argument, NULL, OPTION_CONNECT},   {"mermaid", no_argument, NULL, OPTION_MERMAID},
+		{"config", required_argument, NULL, 'c'},         {"verbose", no_argument, NULL, 'v'},
+	};
+
+	memcpy(all, fixed, sizeof fixed);
+	for (int i = 0; i < PRECHECK_REFUSAL_COUNT; i++) {
+		(void)snprintf(names[i], NAME_BYTES, "override-%s", precheck_name((enum precheck_refusal)i));
+		all[FIXED_OPTIONS + i] = (struct option){names[i], no_argument, NULL, OPTION_OVERRIDE + i};
+	}
+	all[FIXED_OPTIONS + PRECHECK_REFUSAL_COUNT] = (struct option){0};
+}
+
+static unsigned needs(int code)
+{
+	switch (code) {
+	case 'c':
+	case 'v': return TAKES_CONFIG;
+	case OPTION_JSON: return TAKES_JSON;
+	case OPTION_CONNECT: return TAKES_CONNECT;
+	case OPTION_MERMAID: return TAKES_MERMAID;
+	default: return TAKES_RUN;
+	}
+}
+
+static int take_option(struct options *options, int code, const char *value)
+{
+	switch (code) {
+	case 'c': options->config_path = value; return 0;
+	case 'v': options->run.verbose = true; return 0;
+	case OPTION_JSON: options->run.json = true; return 0;
+	case OPTION_CONNECT: options->connect = true; return 0;
+	case OPTION_MERMAID: options->mermaid = true; return 0;
+	case OPTION_DRY_RUN: options->run.dry_run = true; return 0;
+	case OPTION_STEPS:
+		options->run.steps = run_steps_parse(value);
+		return options->run.steps ? 0 : usage_error("--steps takes a list of primary,flush,bounce,confirm,await; not ", value);
+	case OPTION_RUN:
+		options->run.run = value;
+		return journal_run_is_valid(value) ? 0 : usage_error("a run id is 1 to 63 letters, digits, - _ . ; not ", value);
+	default:
+		options->run.overrides |= 1u << (code - OPTION_OVERRIDE);
+		return 0;
+	}
+}
+
+static int parse(const struct verb *verb, int argc, char **argv, struct options *options)
+{
+	static char names[PRECHECK_REFUSAL_COUNT][NAME_BYTES];
+	struct option all[FIXED_OPTIONS + PRECHECK_REFUSAL_COUNT + 1];
+	int code;
+
+	fill_long_options(all, names);
+	opterr = 0;
+	while ((code = getopt_long(argc, argv, ":c:v", all, NULL)) != -1) {
+		if (code == ':')
+			return usage_error("a value is missing behind ", argv[optind - 1]);
+		if (code == '?')
+			return usage_error("unknown option ", argv[optind - 1]);
+		if (!(verb->takes & needs(code)))
+			return usage_error(verb->name, " does not take that option");
+		if (take_option(options, code, optarg))
+			return 2;
+	}
+	return optind < argc ? usage_error("unexpected argument ", argv[optind]) : 0;
+}
+
+static int load(const struct verb *verb, const struct options *options, struct config *config)
+{
+	struct error error = {0};
+	bool may_lack_key = (verb->takes & TAKES_CONNECT) || verb->perform == verb_journal;
+
+	if (!(verb->takes & TAKES_CONFIG))
+		return 0;
+	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)))
+		return report_error(&error);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct config config;
+	struct options options = {.config_path = default_path, .run = {.steps = RUN_STEPS_ALL}};
+
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+		usage(argc < 2 ? stderr : stdout);
+		return argc < 2 ? 2 : 0;
+	}
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+		int exit_code;
+
+		if (strcmp(verbs[i].name, argv[1]) != 0)
+			continue;
+		exit_code = parse(&verbs[i], argc - 1, argv + 1, &options);
+		if (exit_code == 0)
+			exit_code = load(&verbs[i], &options, &config);
+		return exit_code ? exit_code : verbs[i].perform(&options, &config);
+	}
+	return usage_error("unknown verb ", argv[1]);
+}

@@ -1,0 +1,42 @@
+#include "platform/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+static int64_t read_ms(clockid_t id)
+{
+	struct timespec now;
+
+	if (clock_gettime(id, &now) != 0)
+		return 0; /* cannot happen: both clocks are older than every kernel that we run on */
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+struct mono clock_now(void)
+{
+	return (struct mono){read_ms(CLOCK_BOOTTIME)};
+}
+
+int64_t clock_wall_ms(void)
+{
+	return read_ms(CLOCK_REALTIME);
+}
+
+char *clock_text(char out[CLOCK_TEXT_BYTES], int64_t wall_ms)
+{
+	static const int64_t last_ms = INT64_C(253402300799999); /* 9999-12-31T23:59:59.999Z: the text has four digits for the year */
+	struct tm tm;
+	time_t seconds;
+
+	if (wall_ms < 0)
+		wall_ms = 0;
+	if (wall_ms > last_ms)
+		wall_ms = last_ms;
+	seconds = (time_t)(wall_ms / 1000);
+	if (!gmtime_r(&seconds, &tm) || strftime(out, CLOCK_TEXT_BYTES, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+		out[0] = '\0';
+	/* 19 characters so far; the modulus keeps the fraction at three digits */
+	(void)snprintf(out + 19, CLOCK_TEXT_BYTES - 19, ".%03uZ", (unsigned)(wall_ms % 1000) % 1000U);
+	return out;
+}

@@ -1,0 +1,19 @@
+/* clock.h - the two clocks: CLOCK_BOOTTIME for every deadline, the wall clock only to be shown. */
+#ifndef DRR_PLATFORM_CLOCK_H
+#define DRR_PLATFORM_CLOCK_H
+
+#include <stdint.h>
+
+#include "base/mono.h"
+
+enum { CLOCK_TEXT_BYTES = sizeof "2026-01-02T03:04:05.678Z" };
+
+struct mono clock_now(void); /* CLOCK_BOOTTIME */
+
+/* Milliseconds since the epoch (UTC). Never used to decide when something is due. */
+int64_t clock_wall_ms(void);
+
+/* "2026-01-02T03:04:05.678Z". Returns OUT. */
+char *clock_text(char out[CLOCK_TEXT_BYTES], int64_t wall_ms);
+
+#endif

@@ -1,0 +1,191 @@
+/* secretfile.c - the file's bytes go by read() straight into the protected page: no stdio buffer, no copy on the stack. */
+#include "platform/secretfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+
+enum {
+	MAP_BYTES = 4096,                 /* at least one page; the kernel rounds up */
+	FILE_MAX_BYTES = SECRET_MAX_BYTES + 1, /* the longest secret, CR LF */
+};
+
+_Static_assert(FILE_MAX_BYTES + 1 < MAP_BYTES, "one byte more must fit, to see that a file is too long");
+
+static char *map_protected(struct error *error)
+{
+	char *page = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED) {
+		(void)error_set_errno(error, ERROR_CONFIG, errno, NULL, "no memory for a secret");
+		return NULL;
+	}
+	(void)mlock(page, MAP_BYTES); /* a small RLIMIT_MEMLOCK is no reason to refuse */
+#ifdef MADV_DONTDUMP
+	(void)madvise(page, MAP_BYTES, MADV_DONTDUMP);
+#endif
+#ifdef MADV_WIPEONFORK
+	(void)madvise(page, MAP_BYTES, MADV_WIPEONFORK);
+#endif
+	return page;
+}
+
+static void unmap_wiped(char *page)
+{
+	explicit_bzero(page, MAP_BYTES);
+	(void)munmap(page, MAP_BYTES);
+}
+
+int secretfile_path(const char *path, char out[SECRETFILE_PATH_MAX_BYTES], struct error *error)
+{
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	int length;
+
+	if (path[0] == '/') {
+		length = snprintf(out, SECRETFILE_PATH_MAX_BYTES, "%s", path);
+	} else if (path[0] == '\0' || strchr(path, '/') || strcmp(path, ".") == 0 || strcmp(path, "..") == 0) {
+		return error_set(error, ERROR_CONFIG, "write the whole path, from / on",
+				 "secret file \"%s\": neither an absolute path nor a bare name",
+				 path);
+	} else if (!folder || folder[0] != '/') {
+		return error_set(error, ERROR_CONFIG, "write an absolute path, or start it from a systemd unit with LoadCredential=",
+				 "secret file %s: a bare name, but there is no $CREDENTIALS_DIRECTORY to look in", path);
+	} else {
+		length = snprintf(out, SECRETFILE_PATH_MAX_BYTES, "%s/%s", folder, path);
+	}
+	if (length < 0 || length >= SECRETFILE_PATH_MAX_BYTES)
+		return error_set_errno(error, ERROR_CONFIG, ENAMETOOLONG, NULL, "secret file %.200s", path);
+	return 0;
+}
+
+static int check_file(int fd, const char *path, struct error *error)
+{
+	struct stat status;
+	char next[ERROR_NEXT_MAX_BYTES];
+	struct buf command; /* a path that does not fit gives no command rather than a cut one */
+
+	buf_init(&command, next, sizeof next);
+	if (fstat(fd, &status) != 0)
+		return error_set_errno(error, ERROR_CONFIG, errno, NULL, "secret file %s", path);
+	if (!S_ISREG(status.st_mode))
+		return error_set(error, ERROR_CONFIG, NULL, "secret file %s: not a regular file", path);
+	if (status.st_uid != geteuid() && status.st_uid != 0) {
+		(void)buf_printf(&command, "chown %lu %s", (unsigned long)geteuid(), path);
+		return error_set(error, ERROR_CONFIG, next, "secret file %s: belongs to user %lu, neither to this user (%lu) nor to root",
+				 path, (unsigned long)status.st_uid, (unsigned long)geteuid());
+	}
+	if (status.st_mode & 007) {
+		(void)buf_printf(&command, "chmod o= %s   (and consider changing the secret: others could have read it)", path);
+		return error_set(error, ERROR_CONFIG, next, "secret file %s: open to every user of this host (mode %04o)", path,
+				 (unsigned)(status.st_mode & 07777));
+	}
+	return 0;
+}
+
+/* Reads up to SIZE bytes; -1 with errno. */
+static ssize_t read_up_to(int fd, char *memory, size_t size_bytes)
+{
+	size_t used = 0;
+
+	while (used < size_bytes) {
+		ssize_t got = read(fd, memory + used, size_bytes - used);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		used += (size_t)got;
+	}
+	return (ssize_t)used;
+}
+
+static size_t without_line_end(const char *bytes, size_t length)
+{
+	if (length > 0 && bytes[length - 1] == '\n')
+		length--;
+	if (length > 0 && bytes[length - 1] == '\r')
+		length--;
+	return length;
+}
+
+/* *LENGTH: in, what was read; out, the secret's. The sentences never show the content. */
+static int check_content(const char *bytes, size_t *length, const char *path, struct error *error)
+{
+	*length = without_line_end(bytes, *length);
+	if (*length == 0)
+		return error_set(error, ERROR_CONFIG, "write the secret into it, on one line", "secret file %s: empty", path);
+	if (*length > SECRET_MAX_BYTES - 1)
+		return error_set(error, ERROR_CONFIG, NULL, "secret file %s: longer than %d bytes", path, SECRET_MAX_BYTES - 1);
+	if (memchr(bytes, '\n', *length) || memchr(bytes, '\r', *length) || memchr(bytes, '\0', *length))
+		return error_set(error, ERROR_CONFIG, "leave the secret alone in the file, on one line",
+				 "secret file %s: holds a line end or a NUL before its end", path);
+	return 0;
+}
+
+static int read_secret(int fd, const char *path, struct secret *secret, struct error *error)
+{
+	char *page = map_protected(error);
+	ssize_t got;
+	size_t length;
+
+	if (!page)
+		return -1;
+	got = read_up_to(fd, page, FILE_MAX_BYTES + 1);
+	if (got < 0)
+		(void)error_set_errno(error, ERROR_CONFIG, errno, NULL, "secret file %s", path);
+	length = got > 0 ? (size_t)got : 0;
+	if (got < 0 || check_content(page, &length, path, error) != 0) {
+		unmap_wiped(page);
+		return -1;
+	}
+	explicit_bzero(page + length, MAP_BYTES - length);
+	secret->bytes = page;
+	secret->length = length;
+	return 0;
+}
+
+static int fail_open(const char *path, int sys_errno, struct error *error)
+{
+	char next[ERROR_NEXT_MAX_BYTES];
+	struct buf command;
+
+	buf_init(&command, next, sizeof next);
+	(void)buf_printf(&command, "install -m 0600 -o %lu /dev/null %s   and write the secret into it", (unsigned long)geteuid(), path);
+	return error_set_errno(error, ERROR_CONFIG, sys_errno, sys_errno == ENOENT ? next : NULL, "secret file %s", path);
+}
+
+int secretfile_load(const char *path, struct secret *secret, struct error *error)
+{
+	char file[SECRETFILE_PATH_MAX_BYTES];
+	int fd, result;
+
+	*secret = (struct secret){0};
+	if (secretfile_path(path, file, error) != 0)
+		return -1;
+	do
+		fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* NONBLOCK: a FIFO must not hang us */
+	while (fd < 0 && errno == EINTR);
+	if (fd < 0)
+		return fail_open(file, errno, error);
+	result = check_file(fd, file, error);
+	if (result == 0)
+		result = read_secret(fd, file, secret, error);
+	(void)close(fd);
+	return result;
+}
+
+void secretfile_free(struct secret *secret)
+{
+	if (secret->bytes)
+		unmap_wiped(secret->bytes);
+	*secret = (struct secret){0};
+}
