@@ -1,0 +1,1 @@
+"""drrlab: simulated API Connect gateways (DataPower) for the tests of drr-agent."""

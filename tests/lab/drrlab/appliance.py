@@ -1,0 +1,154 @@
+"""One simulated appliance: its switches, users, domains, service, log, and what happens when it reloads."""
+
+import os
+import time
+
+from .faults import Faults
+from .log import LogWriter
+from .service import GatewayService
+
+
+class Appliance:
+    def __init__(self, lab, name, address, switches):
+        self.lab = lab
+        self.name = name
+        self.address = address
+        self.switches = switches
+        self.running = True
+        self.peering_alive = True
+        self.frozen_view = {}            # object -> the primaries it knew when it lost its peers
+        self.frozen_offset = {}
+        self.unsaved = False             # the running configuration differs from the saved one
+        self.faults = Faults(switches)
+        self.sessions = set()
+        self.connections = 0
+        self.failures = {}               # user -> wrong passwords in a row
+        self.locked_until = {}
+        self.reloaded_at = self.booted_at = time.monotonic()
+        self.reloads = self.reboots = 0
+        self.auth = {"connections": 0, "kex_done": 0, "auth_requests": 0, "password_received": 0}
+        self.domains = list(dict.fromkeys(["default", lab.domain, "otherdomain"]))
+        self.log = None
+        self.service = None
+        self.servers = None
+        self._noise_due = 0.0
+
+    def set_up(self, file_name):
+        """The rest, once the lab's peering exists."""
+        # The default domain's files lie directly in log/.
+        domain = "" if self.lab.domain == "default" else self.lab.domain
+        self.log = LogWriter(self, os.path.join(self.lab.directory, self.name, "log", domain), file_name)
+        self.service = GatewayService(self)
+
+    def effect(self, effect, session=None, command=None, **more):
+        return self.lab.effects.add(effect, self.name, session, command, **more)
+
+    def own_peering(self):
+        """The object that really serves apic-gw-service, whatever a faulty dump says."""
+        return self.lab.peering["gwd"]
+
+    # ---- users
+
+    def users(self):
+        return self.lab.users
+
+    def check_login(self, user, password, way):
+        """Returns (ok, reason).  `way` is ssh, telnet or console."""
+        now = time.monotonic()
+        s = self.switches
+        if self.locked_until.get(user, 0) > now:
+            return False, "locked"
+        if s.restrict_admin and user == "admin" and way != "console":
+            return False, "restricted"
+        if self.users().get(user) != password or password is None:
+            self.failures[user] = self.failures.get(user, 0) + 1
+            if s.max_login_failure and self.failures[user] >= s.max_login_failure:
+                self.locked_until[user] = now + s.lockout_duration
+                self.effect("locked_out", user=user)
+            return False, "wrong password"
+        self.failures[user] = 0
+        return True, ""
+
+    # ---- time and log
+
+    def uptime_reload(self):
+        """Seconds; a lab that just started looks as if it had been up for long."""
+        return time.monotonic() - self.reloaded_at + (0 if self.reloads else self.switches.uptime_start)
+
+    def uptime_reboot(self):
+        return time.monotonic() - self.booted_at + (0 if self.reboots else self.switches.uptime_start + 61)
+
+    def show_on_consoles(self, line):
+        for session in list(self.sessions):
+            session.log_line(line)
+
+    def make_noise(self, seconds):
+        """Called by the lab several times a second."""
+        s = self.switches
+        if s.noise_rate > 0:
+            self._noise_due += s.noise_rate * seconds
+            while self._noise_due >= 1:
+                self._noise_due -= 1
+                self.log.raw(self.log.noise_line().encode() + b"\n")
+        if s.noise_mb_s > 0:
+            block = b"".join(self.log.noise_line().encode() + b"\n" for _ in range(50))
+            for _ in range(max(1, int(s.noise_mb_s * 1e6 * seconds / len(block)))):
+                self.log.raw(block)
+
+    # ---- link and reload
+
+    def set_link(self, alive):
+        if alive == self.peering_alive:
+            return
+        if not alive:
+            for peering in self.lab.peering.values():
+                peering.link_lost(self)
+            self.peering_alive = False
+        else:
+            self.peering_alive = True
+            for peering in self.lab.peering.values():
+                peering.link_back(self)
+        self.effect("peering_link", value="ok" if alive else "down")
+
+    async def reload(self, seconds=None, reboot=False):
+        """The appliance reloads: sessions end, memory is forgotten, the peers may choose another primary meanwhile."""
+        self.effect("reload", reboot=reboot)
+        seconds = self.switches.reload_time if seconds is None else seconds
+        self.running = False
+        self.servers.stop_listening()
+        for session in list(self.sessions):
+            session.cut("reload", "fin")
+        self.set_link(False)
+        self.service.power_off()
+        if self.switches.persistence == "memory":
+            for peering in self.lab.peering.values():
+                if peering.stores[self.name]:
+                    peering.stores[self.name] = {}
+                    self.effect("store_emptied", object=peering.name, why="restart with memory persistence")
+        await self.lab.sleep(seconds)
+        self.reloaded_at = time.monotonic()
+        self.reloads += 1
+        if reboot:
+            self.booted_at, self.reboots = self.reloaded_at, self.reboots + 1
+        self.running = True
+        self.log.event("0x80e0085f", category="apigw", text="Gateway peering server restarted", log_class="gateway-peering(gwd)")
+        self.log.event("0x80e00860", category="apigw", text="Gateway peering monitor restarted", log_class="gateway-peering(gwd)")
+        if self.switches.peering_link == "ok":
+            # Coming back as primary without a failover, its (possibly empty) store is what the others copy.
+            self.set_link(True)
+        await self.servers.start_listening()
+        if self.service.admin_enabled:
+            self.service.start()
+        self.effect("reloaded")
+
+    # ---- state, for tests
+
+    def state(self):
+        return {
+            "address": self.address, "running": self.running, "peering_link": "ok" if self.peering_alive else "down",
+            "service": {"admin_state": "enabled" if self.service.admin_enabled else "disabled", "op_state": self.service.op_state,
+                        "state": self.service.state, "collections": self.service.shown_collections(), "resyncing": self.service.resyncing},
+            "peering": {n: {"is_primary": p.is_primary(self), "keys": len(p.stores[self.name])} for n, p in self.lab.peering.items()},
+            "sessions": len(self.sessions), "auth": dict(self.auth), "failures": dict(self.failures),
+            "switches": self.switches.changed(),
+        }

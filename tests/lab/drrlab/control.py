@@ -1,0 +1,174 @@
+"""Control over DIR/control: one JSON object a line in, one out.  `lab ctl` and client.Lab both speak it."""
+
+import asyncio
+import json
+
+from . import switches
+from .switches import SwitchError
+
+
+class ControlError(Exception):
+    pass
+
+
+class Control:
+    def __init__(self, lab):
+        self.lab = lab
+        self.actions = {
+            "set": self.set, "get": self.get, "state": self.state, "effects": self.effects, "reset": self.reset, "webhook": self.webhook,
+            "rekey": self.rekey, "reload": self.reload, "link": self.link, "primary": self.primary, "rotate": self.rotate,
+            "copytruncate": self.copytruncate, "truncate": self.truncate, "recreate": self.recreate, "log": self.log, "store": self.store,
+            "lose": self.lose, "cut": self.cut, "stop": self.stop, "switches": self.list_switches,
+        }
+
+    async def handle(self, reader, writer):
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(await self.answer(line)).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    async def answer(self, line):
+        try:
+            request = json.loads(line)
+            action = self.actions.get(request.pop("do", None))
+            if action is None:
+                return {"ok": False, "error": "do: one of " + " ".join(sorted(self.actions))}
+            result = action(**request)
+            if asyncio.iscoroutine(result):
+                result = await result
+            return {"ok": True, "result": result}
+        except (ControlError, SwitchError, TypeError, ValueError, KeyError, OSError) as error:
+            return {"ok": False, "error": f"{type(error).__name__}: {error}"}
+
+    def members(self, name):
+        """`gw1`, `gw1,gw2` or `all`."""
+        if name in ("all", "*", None):
+            return self.lab.members
+        found = [m for m in self.lab.members if m.name in name.split(",")]
+        if not found:
+            raise ControlError(f"no member {name}")
+        return found
+
+    def one(self, name):
+        return self.members(name)[0]
+
+    # ---- switches and state
+
+    async def set(self, name, value):
+        scope, _, switch = name.rpartition(".")
+        if switch in switches.LAB_TABLE and scope in ("", "lab"):
+            self.lab.switches.set(switch, value)
+            if switch in ("heartbeat_s", "heartbeat"):
+                self.lab.manager.heartbeat_changed()
+            self.lab.effects.add("set", None, name=switch, value=self.lab.switches.raw(switch))
+            return self.lab.switches.raw(switch)
+        for member in self.members(scope or "all"):
+            member.switches.set(switch, value)
+            member.effect("set", name=switch, value=member.switches.raw(switch))
+            await self.lab.switch_changed(member, switch)
+        return value
+
+    def get(self, name):
+        scope, _, item = name.rpartition(".")
+        if scope in ("", "lab") and item in switches.LAB_TABLE:
+            return self.lab.switches.raw(item)
+        member = self.one(scope or item)
+        state = member.state()
+        if item in state:
+            return state[item]
+        if item in switches.MEMBER_TABLE:
+            return member.switches.raw(item)
+        if item == member.name:
+            return state
+        raise ControlError(f"{name}: no switch, and none of {', '.join(state)}")
+
+    def state(self):
+        return self.lab.state()
+
+    def effects(self, after=0):
+        return self.lab.effects.items[int(after):]
+
+    async def reset(self):
+        """All switches back to what the lab was started with; peering, service and stores healthy."""
+        await self.lab.make_healthy()
+        return None
+
+    def list_switches(self):
+        return switches.listing()
+
+    # ---- things that happen
+
+    def webhook(self, member=None):
+        return self.lab.manager.webhook("ordered", self.one(member) if member else None)
+
+    async def rekey(self, member):
+        for m in self.members(member):
+            m.servers.rekey()
+            await m.servers.relisten()      # the TLS listener holds the key that it began with
+        self.lab.write_description()
+        return {m.name: self.lab.describe_member(m)["host_keys"] for m in self.members(member)}
+
+    def reload(self, member, seconds=None, reboot=False):
+        for m in self.members(member):
+            self.lab.task(m.reload(None if seconds is None else float(seconds), str(reboot).lower() in ("true", "yes")))
+
+    def link(self, member, value):
+        for m in self.members(member):
+            m.switches.set("peering_link", value)
+            m.set_link(value == "ok")
+
+    def primary(self, member, object="gwd", overlap=0):
+        """The primary moves by itself, now."""
+        self.lab.peering[object].set_primary(self.one(member), "ordered", overlap=float(overlap))
+
+    def store(self, member, action="empty", object="gwd"):
+        """Empty or fill one member's store, as after a loss that no command caused."""
+        for m in self.members(member):
+            self.lab.peering[object].stores[m.name] = {} if action == "empty" else self.lab.healthy_store()
+
+    def lose(self):
+        """The group has lost its configuration: stores empty, every service waits, as after a power cut of the site."""
+        for m in self.lab.members:
+            for peering in self.lab.peering.values():
+                peering.stores[m.name] = {}
+            m.service.power_off()
+            m.service.start()
+
+    def cut(self, member):
+        """End all CLI sessions of a member now."""
+        for m in self.members(member):
+            for session in list(m.sessions):
+                session.cut("ordered")
+
+    # ---- the log
+
+    def rotate(self, member, keep_old_s=0):
+        for m in self.members(member):
+            m.log.rotate(float(keep_old_s))
+
+    def copytruncate(self, member):
+        for m in self.members(member):
+            m.log.copytruncate()
+
+    def truncate(self, member, size=0):
+        for m in self.members(member):
+            m.log.truncate(int(size))
+
+    def recreate(self, member):
+        for m in self.members(member):
+            m.log.recreate()
+
+    def log(self, member, code=None, text=None, raw=None, level="notice", category="apic-gw-service"):
+        """An event line, or raw text (escapes \\n \\r \\0 known)."""
+        for m in self.members(member):
+            if raw is not None:
+                m.log.raw(raw.encode("utf-8", "surrogateescape").replace(b"\\n", b"\n").replace(b"\\r", b"\r").replace(b"\\0", b"\0"))
+            else:
+                m.log.event(code, text=text, level=level, category=category)
+
+    def stop(self):
+        self.lab.loop.call_later(0.02, self.lab.stopping.set)
