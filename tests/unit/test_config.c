@@ -1,0 +1,437 @@
+/* agent/config: the golden files, each rule once, and that the sample and the manual page do not fall behind the table.
+ *
+ * tests/golden/config/NAME.conf is parsed as "NAME.conf"; NAME.txt holds "ok" or the sentence of the error. */
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "config.h"
+
+#ifndef DRR_TESTS_DIR
+#error "DRR_TESTS_DIR must be the path of tests/"
+#endif
+
+#define GOLDEN DRR_TESTS_DIR "/golden/config"
+#define CONF DRR_TESTS_DIR "/../conf"
+#define PIN "SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDKEGWzfyc3dcM0001"
+#define GOOD_PIN "SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDKEGWzfyc3dcM000A"
+#define SSH "[appliance]\ndomain=d\n[cli]\nhost=h\npassword_file=/p\n"
+#define TELNET "[appliance]\ndomain=d\n[cli]\ntransport=telnet\npassword_file=/p\n"
+#define EXEC "[appliance]\ndomain=d\n[cli]\ntransport=exec\n"
+
+static struct config config;
+static struct error error;
+
+static int parse(const char *text)
+{
+	error_clear(&error);
+	return config_parse(text, strlen(text), "t.conf", &config, &error);
+}
+
+static void assert_good(const char *text)
+{
+	if (parse(text) != 0)
+		fail_msg("%s\n%s", text, error.what);
+	assert_int_equal(error.code, ERROR_NONE);
+}
+
+static void assert_bad(const char *text, const char *why)
+{
+	if (parse(text) != -1)
+		fail_msg("taken: %s", text);
+	assert_int_equal(error.code, ERROR_CONFIG);
+	if (!strstr(error.what, why))
+		fail_msg("%s\nsays: %s\nnot: %s", text, error.what, why);
+	assert_true(error.next[0] != '\0');
+}
+
+/* The whole file, NUL-terminated; the caller frees. */
+static char *slurp(const char *path)
+{
+	FILE *file = fopen(path, "rb");
+	char *text = calloc(1, CONFIG_FILE_MAX_BYTES);
+
+	if (!file || !text)
+		fail_msg("cannot read %s", path);
+	assert_in_range(fread(text, 1, CONFIG_FILE_MAX_BYTES - 1, file), 1, CONFIG_FILE_MAX_BYTES - 2);
+	(void)fclose(file);
+	return text;
+}
+
+static void fills_defaults(void **state)
+{
+	(void)state;
+	assert_good(SSH);
+	assert_string_equal(config.path, "t.conf");
+	assert_string_equal(config.agent.name, "");
+	assert_string_equal(config.agent.state_dir, "/var/lib/drr-agent");
+	assert_int_equal(config.agent.log_level, 3);
+	assert_false(config.agent.log_json);
+	assert_string_equal(config.appliance.domain, "d");
+	assert_string_equal(config.appliance.peering_object, "");
+	assert_string_equal(config.appliance.address, "");
+	assert_int_equal(config.cli.transport, CONFIG_SSH);
+	assert_int_equal(config.cli.port, 22);
+	assert_string_equal(config.cli.user, "admin");
+	assert_int_equal(config.cli.connect_timeout_s, 15);
+	assert_int_equal(config.cli.command_timeout_s, 30);
+	assert_false(config.cli.cleartext);
+	assert_int_equal(config.log.source, CONFIG_LOG_NONE);
+	assert_int_equal(config.log.poll_ms, 1000);
+	assert_int_equal(config.watchdog.heartbeat_s, 300);
+	assert_int_equal(config.watchdog.slack_s, 120);
+	assert_int_equal(config.limits.bounce_deadline_s, 60);
+	assert_int_equal(config.limits.confirm_timeout_s, 120);
+	assert_int_equal(config.limits.await_timeout_s, 2400);
+	assert_good(TELNET "host=127.0.0.1\n");
+	assert_int_equal(config.cli.port, 2200);
+	assert_good(EXEC "command=x\n");
+	assert_int_equal(config.cli.port, 0);
+}
+
+static void takes_every_key(void **state)
+{
+	(void)state;
+	assert_good("# c\r\n ; c\n[agent]\n name = gw 1\nstate_dir=/s\nlog_level=debug\nlog_format=json\n[appliance]\ndomain=a-b_c.d\n"
+		    "peering_object=gwd\naddress=fd00::1\n[cli]\ntransport: ssh\nhost=h\nport=2222\nuser=root\npassword_file=pw\n"
+		    "key_file=/k\nhost_key=" GOOD_PIN "\nconnect_timeout_s=1\ncommand_timeout_s=600\n[log]\nsource=file\nfile=/l\n"
+		    "poll_ms=100\n[watchdog]\nheartbeat_s=30\nslack_s=0\n[limits]\nbounce_deadline_s=5\nconfirm_timeout_s=5\n"
+		    "await_timeout_s=14400");
+	assert_string_equal(config.agent.name, "gw 1");
+	assert_int_equal(config.agent.log_level, 4);
+	assert_true(config.agent.log_json);
+	assert_string_equal(config.appliance.address, "fd00::1");
+	assert_int_equal(config.cli.port, 2222);
+	assert_string_equal(config.cli.password_file, "pw");
+	assert_string_equal(config.cli.host_keys[0], GOOD_PIN);
+	assert_int_equal(config.log.source, CONFIG_LOG_FILE);
+	assert_string_equal(config.log.file, "/l");
+	assert_int_equal(config.watchdog.slack_s, 0);
+	assert_int_equal(config.limits.await_timeout_s, 14400);
+}
+
+static void checks_names(void **state)
+{
+	(void)state;
+	assert_bad("[cli]\nprot=22\n", "t.conf:2: [cli] prot: unknown key (did you mean port?); allowed here: transport, host, port, user");
+	assert_bad("[log]\nzzzzzzz=1\n", "[log] zzzzzzz: unknown key; allowed here: source, file, poll_ms");
+	assert_bad("[wat]\n", "t.conf:1: [wat]: unknown section; allowed: [agent] [appliance] [cli] [log] [watchdog] [limits]");
+	assert_bad("[xmi]\nurl=x\n", "[xmi]: this version does not support this section yet");
+	assert_bad("[https]\n", "[https]: this version does not support this section yet");
+	assert_bad("[watchdog]\non_reboot=nudge\n", "on_reboot: this version does not support this key yet");
+	assert_bad("[watchdog]\nnotify_url=x\n", "does not support this key yet");
+	assert_bad("[log]\nlisten=x\n", "does not support this key yet");
+	assert_bad("[agent]\nuser=x\n", "does not support this key yet");
+	assert_bad("[appliance]\ngateway_api_url=x\n", "does not support this key yet");
+	assert_bad("[log]\nsource=syslog\n", "does not support xmi, syslog or cli yet");
+	assert_bad("[log]\nsource=tape\n", "bad value \"tape\"; allowed: none, file");
+	assert_bad("[cli]\nport=1\nport=1\n", "t.conf:3: [cli] port: this key stands in the section twice");
+	assert_bad("[cli]\nport=1\n[log]\n[cli]\n", "t.conf:4: [cli]: this section stands in the file twice");
+	assert_bad("domain=d\n", "t.conf:1: a key before the first [section]");
+	assert_bad("[cli]\n\x1b[1m=2\n", "[cli] \\x1b[1m: unknown key");
+}
+
+static void checks_syntax(void **state)
+{
+	char line[3000];
+
+	(void)state;
+	assert_bad("[cli]\nport\n", "t.conf:2: neither");
+	assert_bad("[cli\n", "t.conf:1: neither");
+	assert_bad("[cli] x\n", "t.conf:1: neither");
+	assert_bad(SSH "user=a ; comment\n", "t.conf:6: neither");
+	assert_bad(SSH "user=a # comment\n", "t.conf:6: neither");
+	assert_bad(SSH "user=a\n  b\n", "t.conf:7: neither");
+	(void)snprintf(line, sizeof line, "[agent]\nname=%02000d\n", 7);
+	assert_bad(line, "t.conf:2: neither");
+	(void)snprintf(line, sizeof line, SSH "[agent]\nstate_dir=/%0510d\n", 7);
+	assert_good(line);
+	assert_int_equal(strlen(config.agent.state_dir), 511);
+	(void)snprintf(line, sizeof line, SSH "[agent]\nstate_dir=/%0511d\n", 7);
+	assert_bad(line, "t.conf:7: [agent] state_dir: longer than 511 bytes");
+	(void)snprintf(line, sizeof line, "# %02000d\n" SSH, 7);
+	assert_good(line);
+	error_clear(&error);
+	assert_int_equal(config_parse("[cli]\nport=2\0 2\n", 16, "t.conf", &config, &error), -1);
+	assert_non_null(strstr(error.what, "t.conf:2: neither"));
+	assert_bad("", "[appliance] domain: missing");
+	assert_good("\xef\xbb\xbf" SSH);
+}
+
+static void checks_values(void **state)
+{
+	static const char *const numbers[] = {"0", "65536", "-1", "+1", "1 2", "0x10", "", "99999999999999999999", "22s"};
+	static const char *const words[] = {"a;b", "a b", "\"a\"", "a'b", "a`b", "a$b", "a\\b", "-a", "", "a\tb", "\xc3\xbc", "a\x01"};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+		(void)snprintf(text, sizeof text, "%sport=%s\n", SSH, numbers[i]);
+		assert_bad(text, "allowed: 1..65535");
+	}
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		(void)snprintf(text, sizeof text, "[appliance]\npeering_object=%s\n", words[i]);
+		assert_bad(text, "letters, digits and . _ : -");
+		(void)snprintf(text, sizeof text, "[appliance]\ndomain=%s\n", words[i]);
+		assert_bad(text, "letters, digits and . _ : -");
+		(void)snprintf(text, sizeof text, "[appliance]\naddress=%s\n", words[i]);
+		assert_bad(text, "letters, digits and . _ : -");
+	}
+	assert_bad("[agent]\nstate_dir=var\n", "absolute path");
+	assert_bad("[cli]\npassword_file=a/b\n", "a name in $CREDENTIALS_DIRECTORY");
+	assert_bad("[cli]\npassword_file=..\n", "a name in $CREDENTIALS_DIRECTORY");
+	assert_bad("[cli]\nuser=a\x1b[31m\n", "bad value \"a\\x1b[31m\"");
+	assert_bad("[cli]\nhost=a b\n", "a host name");
+	assert_bad("[cli]\ncleartext=true\n", "allowed: no, yes");
+	(void)snprintf(text, sizeof text, "[appliance]\ndomain=%0128d\n", 7);
+	assert_bad(text, "longer than 127 bytes");
+}
+
+static void checks_host_keys(void **state)
+{
+	char text[2048];
+
+	(void)state;
+	assert_good(SSH "host_key=" GOOD_PIN " , " GOOD_PIN "\nhost_key=" GOOD_PIN "\n");
+	assert_int_equal(config.cli.host_key_count, 3);
+	assert_int_equal(config_require_host_key(&config, &error), 0);
+	assert_bad(SSH "host_key=" PIN "x\n", "SHA256: and 43 characters");
+	assert_bad(SSH "host_key=" PIN "\n", "SHA256: and 43 characters"); /* bits behind the 256th */
+	assert_bad(SSH "host_key=" GOOD_PIN ",\n", "SHA256: and 43 characters");
+	assert_bad(SSH "host_key=MD5:00:11\n", "SHA256: and 43 characters");
+	assert_bad(SSH "host_key=\n", "SHA256: and 43 characters");
+	(void)snprintf(text, sizeof text, "%s", SSH);
+	for (unsigned i = 0; i < 9; i++)
+		(void)strcat(text, "host_key=" GOOD_PIN "\n");
+	assert_bad(text, "more than 8 keys");
+}
+
+static void wants_a_host_key_for_ssh(void **state)
+{
+	(void)state;
+	assert_good(SSH);
+	assert_int_equal(config_require_host_key(&config, &error), -1);
+	assert_int_equal(error.code, ERROR_CONFIG);
+	assert_non_null(strstr(error.what, "host_key"));
+	assert_non_null(strstr(error.next, "check --connect -c t.conf"));
+	assert_good(EXEC "command=x\n");
+	assert_int_equal(config_require_host_key(&config, &error), 0);
+}
+
+static void checks_transports(void **state)
+{
+	(void)state;
+	assert_bad("[appliance]\ndomain=d\n", "[cli] host: missing; transport = ssh");
+	assert_bad("[appliance]\ndomain=d\n[cli]\nhost=h\n", "[cli] password_file: missing; transport = ssh needs it, or key_file");
+	assert_good("[appliance]\ndomain=d\n[cli]\nhost=h\nkey_file=/k\n");
+	assert_bad(SSH "command=x\n", "t.conf:6: [cli] command: has no meaning with transport = ssh, only with exec");
+	assert_bad(SSH "cleartext=no\n", "cleartext: has no meaning with transport = ssh, only with telnet");
+	assert_bad(TELNET "host=h\n", "clear text");
+	assert_bad(TELNET "host=127.0.0.1.example.org\n", "clear text");
+	assert_bad(TELNET "host=10.0.0.1\ncleartext=no\n", "clear text");
+	assert_good(TELNET "host=10.0.0.1\ncleartext=yes\n");
+	assert_good(TELNET "host=127.1.2.3\n");
+	assert_good(TELNET "host=::1\n");
+	assert_good(TELNET "host=localhost\n");
+	assert_bad(TELNET "host=::1\nkey_file=/k\n", "key_file: has no meaning with transport = telnet, only with ssh");
+	assert_bad(TELNET "host=::1\nhost_key=" GOOD_PIN "\n", "host_key: has no meaning");
+	assert_bad("[appliance]\ndomain=d\n[cli]\ntransport=telnet\nhost=::1\n", "password_file: missing; transport = telnet");
+	assert_bad(EXEC, "command: missing; transport = exec");
+	assert_bad(EXEC "command=x\nhost=h\n", "host: has no meaning with transport = exec, only with ssh telnet");
+	assert_good(EXEC "command=sh -c 'a;b#c'\npassword_file=/p\n");
+	assert_string_equal(config.cli.command, "sh -c 'a;b#c'");
+	assert_bad(SSH "[log]\nsource=file\n", "[log] file: missing; source = file");
+	assert_bad(SSH "[log]\nfile=/x\n", "[log] file: has no meaning without source = file");
+}
+
+static void warns(void **state)
+{
+	char memory[1024];
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, memory, sizeof memory);
+	assert_good(SSH "[log]\nsource=file\nfile=/l\n[limits]\nawait_timeout_s=2100\n");
+	assert_int_equal(config_warnings(&config, &out), 0);
+	assert_good(TELNET "host=h\ncleartext=yes\n[limits]\nawait_timeout_s=2099\n");
+	assert_int_equal(config_warnings(&config, &out), 3);
+	assert_non_null(strstr(out.data, "await_timeout_s = 2099"));
+	assert_non_null(strstr(out.data, "cleartext"));
+	assert_false(out.overflow);
+}
+
+static void describes_every_key(void **state)
+{
+	char memory[CONFIG_DESCRIBE_BYTES];
+	const char *section, *name;
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, memory, sizeof memory);
+	assert_int_equal(config_describe(&out), 0);
+	for (size_t i = 0; (name = config_key(i, &section)); i++)
+		assert_non_null(strstr(out.data, name));
+	assert_non_null(strstr(out.data, "1..65535; default: 22; telnet: 2200\n"));
+	buf_init(&out, memory, 500);
+	assert_int_equal(config_describe(&out), -1);
+}
+
+/* "KEY =" at the start of a line, or behind "#". */
+static const char *find_line(const char *text, const char *name)
+{
+	size_t offset = 0, length, wide = strlen(name);
+	const char *line;
+
+	while (text_next_line(text, strlen(text), &offset, &line, &length)) {
+		size_t skip_bytes = length > 0 && line[0] == '#' ? 1 : 0;
+
+		if (text_starts(line + skip_bytes, length - skip_bytes, name) && length > skip_bytes + wide + 1 &&
+		    memcmp(line + skip_bytes + wide, " =", 2) == 0)
+			return line;
+	}
+	return NULL;
+}
+
+static void sample_is_complete(void **state)
+{
+	char *text = slurp(CONF "/agent.conf");
+	const char *section, *name;
+
+	(void)state;
+	assert_good(text);
+	for (size_t i = 0; (name = config_key(i, &section)); i++) {
+		char *line = (char *)(uintptr_t)find_line(text, name);
+
+		if (!line)
+			fail_msg("conf/agent.conf does not show %s", name);
+		if (line[0] != '#')
+			continue;
+		line[0] = ' '; /* the example must be good, but for what does not go together */
+		if (parse(text) != 0 && !strstr(error.what, "has no meaning with transport"))
+			fail_msg("conf/agent.conf, %s: %s", name, error.what);
+		line[0] = '#';
+	}
+	free(text);
+}
+
+/* What stands commented out is the default: putting all of it in changes nothing. */
+static void sample_shows_defaults(void **state)
+{
+	static const char *const examples[] = {"name", "key_file", "host_key", "command", "cleartext"};
+	char *text = slurp(CONF "/agent.conf");
+	struct config plain;
+	const char *section, *name;
+
+	(void)state;
+	assert_good(text);
+	plain = config;
+	for (size_t i = 0; (name = config_key(i, &section)); i++) {
+		bool example = false;
+
+		for (size_t j = 0; j < sizeof examples / sizeof examples[0]; j++)
+			example = example || strcmp(name, examples[j]) == 0;
+		if (!example)
+			*(char *)(uintptr_t)find_line(text, name) = find_line(text, name)[0] == '#' ? ' ' : find_line(text, name)[0];
+	}
+	assert_good(text);
+	assert_memory_equal(&plain, &config, sizeof config);
+	free(text);
+}
+
+static void manual_names_every_key(void **state)
+{
+	char *text = slurp(CONF "/drr-agent.conf.5");
+	const char *section, *name;
+	char item[80];
+
+	(void)state;
+	for (size_t i = 0; (name = config_key(i, &section)); i++) {
+		(void)snprintf(item, sizeof item, ".It Ic %s\n", name);
+		if (!strstr(text, item))
+			fail_msg("conf/drr-agent.conf.5 does not explain %s", name);
+		(void)snprintf(item, sizeof item, ".Ss [%s]\n", section);
+		if (!strstr(text, item))
+			fail_msg("conf/drr-agent.conf.5 has no section %s", section);
+	}
+	free(text);
+}
+
+static void loads_files(void **state)
+{
+	static const char *const names[] = {"agent.conf", "agent-linux.conf", "agent-virtual.conf", "agent-container.conf"};
+	char path[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		(void)snprintf(path, sizeof path, "%s/%s", CONF, names[i]);
+		error_clear(&error);
+		if (config_load(path, &config, &error) != 0)
+			fail_msg("%s", error.what);
+		assert_true(config.agent.name[0] != '\0');
+	}
+	assert_int_equal(config_load("/nowhere/agent.conf", &config, &error), -1);
+	assert_int_equal(error.code, ERROR_CONFIG);
+	assert_non_null(strstr(error.what, "/nowhere/agent.conf: no such"));
+	error_clear(&error);
+	assert_int_equal(config_load(CONF, &config, &error), -1);
+	assert_int_equal(error.code, ERROR_CONFIG);
+}
+
+static void check_golden(const char *name)
+{
+	char path[512], *text, *expected;
+	const char *got;
+
+	(void)snprintf(path, sizeof path, "%s/%s", GOLDEN, name);
+	text = slurp(path);
+	strcpy(strrchr(path, '.'), ".txt");
+	expected = slurp(path);
+	error_clear(&error);
+	got = config_parse(text, strlen(text), name, &config, &error) == 0 ? "ok" : error.what;
+	expected[strcspn(expected, "\n")] = '\0';
+	if (strcmp(got, expected) != 0)
+		fail_msg("%s\nexpected: %s\ngot:      %s", name, expected, got);
+	free(text);
+	free(expected);
+}
+
+static void matches_golden_files(void **state)
+{
+	DIR *folder = opendir(GOLDEN);
+	struct dirent *entry;
+	unsigned count = 0;
+
+	(void)state;
+	assert_non_null(folder);
+	while ((entry = readdir(folder)))
+		if (text_ends(entry->d_name, strlen(entry->d_name), ".conf")) {
+			check_golden(entry->d_name);
+			count++;
+		}
+	(void)closedir(folder);
+	assert_true(count >= 8);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fills_defaults), cmocka_unit_test(takes_every_key), cmocka_unit_test(checks_names),
+		cmocka_unit_test(checks_syntax), cmocka_unit_test(checks_values), cmocka_unit_test(checks_host_keys),
+		cmocka_unit_test(wants_a_host_key_for_ssh), cmocka_unit_test(checks_transports), cmocka_unit_test(warns),
+		cmocka_unit_test(describes_every_key), cmocka_unit_test(sample_is_complete),
+		cmocka_unit_test(sample_shows_defaults), cmocka_unit_test(manual_names_every_key),
+		cmocka_unit_test(loads_files), cmocka_unit_test(matches_golden_files),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
