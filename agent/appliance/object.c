@@ -44,7 +44,7 @@ static void take_state(struct object_slice *rest, struct object_slice *state)
 	text_trim(&rest->bytes, &rest->length);
 }
 
-/* "CLASS: NAME [STATE] (modified)"; whether it is a header is decided by the dashes under it. */
+/* "CLASS: NAME [STATE] (modified)", or "CLASS [STATE]"; whether it is a header is decided by the dashes under it. */
 static bool read_header(const char *line, size_t length_bytes, struct object_dump *dump)
 {
 	static const char modified[] = "(modified)";
@@ -54,10 +54,16 @@ static bool read_header(const char *line, size_t length_bytes, struct object_dum
 	text_trim(&line, &length_bytes);
 	while (wide < length_bytes && is_class_char(line[wide]))
 		wide++;
-	if (wide == 0 || wide == length_bytes || line[wide] != ':')
+	if (wide == 0 || wide == length_bytes)
 		return false;
 	dump->class_name = (struct object_slice){line, wide};
-	rest = (struct object_slice){line + wide + 1, length_bytes - wide - 1};
+	rest = (struct object_slice){line + wide, length_bytes - wide};
+	if (line[wide] == ':') {
+		rest.bytes++;
+		rest.length--;
+	} else if (!text_starts(rest.bytes, rest.length, " [")) { /* there is one of its class: it has no name */
+		return false;
+	}
 	text_trim(&rest.bytes, &rest.length);
 	dump->modified = text_ends(rest.bytes, rest.length, modified);
 	if (dump->modified)

@@ -1,4 +1,4 @@
-/* object.h - object dumps of the CLI: `gateway-peering: gwd [up]`, a row of dashes, ` property value` lines.
+/* object.h - object dumps of the CLI: `gateway-peering: gwd [up]` (or `web-mgmt [up]` for what there is one of), a row of dashes, ` property value` lines.
  * Pure; every function takes any bytes; slices point into the text that was parsed and are foreign: escape before showing. */
 #ifndef DRR_APPLIANCE_OBJECT_H
 #define DRR_APPLIANCE_OBJECT_H

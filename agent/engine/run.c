@@ -55,13 +55,15 @@ static int due_event(struct runner *r, struct mono now)
 	return -1;
 }
 
-static void start_wanted(struct runner *r, struct mono now)
+/* True when an operation was started: it has something to do at once. */
+static bool start_wanted(struct runner *r, struct mono now)
 {
 	if (r->wanted < 0 || r->running >= 0 || !mono_reached(r->start_at, now))
-		return;
+		return false;
 	r->running = r->wanted;
 	r->wanted = -1;
 	link_start(&r->link, (enum appliance_op)r->running, now);
+	return true;
 }
 
 static struct mono next_deadline(const struct runner *r, struct mono now)
@@ -103,9 +105,8 @@ static int wait_event(struct runner *r, struct error *error)
 
 		if (event >= 0)
 			return event;
-		start_wanted(r, now);
-		if (r->running >= 0 && link_poll(&r->link).fd < 0)
-			continue; /* it failed before it had a descriptor */
+		if (start_wanted(r, now))
+			continue;
 		show_wait(r, now);
 		until = next_deadline(r, now);
 		fds[0] = r->running >= 0 ? link_poll(&r->link) : (struct pollfd){.fd = -1};
