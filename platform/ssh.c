@@ -39,7 +39,19 @@ enum {
 	FREE_TRIES = 8,
 };
 
-enum phase { PHASE_KEY_FILE, PHASE_DIAL, PHASE_HANDSHAKE, PHASE_HOST_KEY, PHASE_NONE, PHASE_KEY, PHASE_PASSWORD, PHASE_KEYBOARD, PHASE_CHANNEL, PHASE_SHELL, PHASE_READY };
+enum phase {
+	PHASE_KEY_FILE,
+	PHASE_DIAL,
+	PHASE_HANDSHAKE,
+	PHASE_HOST_KEY,
+	PHASE_NONE,
+	PHASE_KEY,
+	PHASE_PASSWORD,
+	PHASE_KEYBOARD,
+	PHASE_CHANNEL,
+	PHASE_SHELL,
+	PHASE_READY,
+};
 
 /* for sentences: "... while it was ..." */
 static const char *const phase_texts[] = {
@@ -97,9 +109,9 @@ static struct ssh *of(struct transport *t)
 /* --- memory: libssh2 frees answers to password prompts without wiping them, so we wipe everything. The blocks must be malloc()'s own,
  * as libssh2's mbedTLS part frees some of them with mbedtls_free(). --- */
 
-/* libssh2 1.11.1 copies the signature algorithms that it has in common with the server's list (server-sig-algs, RFC 8308) into a block for each of its own
- * once (userauth.c, _libssh2_key_sign_algorithm): a server that names one twice writes behind its end. No copy is longer than the packet with
- * the list, so small blocks of that phase get room for the longest packet. */
+/* libssh2 1.11.1 copies the signature algorithms that it has in common with the server's list (server-sig-algs, RFC 8308) into a block
+ * that has room for each of its own once (userauth.c, _libssh2_key_sign_algorithm): a server that names one twice writes behind its end.
+ * No copy is longer than the packet with the list, so small blocks of that phase get room for the longest packet. */
 static size_t memory_guard(const struct ssh *ssh, size_t count)
 {
 	return ssh->phase == PHASE_KEY && count < GUARD_BELOW_BYTES ? LONGEST_PACKET_BYTES : count;
@@ -229,7 +241,8 @@ static const char *library_text(const struct ssh *ssh)
 static int fail_password(struct ssh *ssh, const char *how, struct error *error)
 {
 	ssh->report->password_refused = true;
-	return error_set(error, ERROR_AUTH, "check user and password_file in [cli] by logging in by hand; a locked account stays locked for lockout-duration",
+	return error_set(error, ERROR_AUTH,
+			 "check user and password_file in [cli] by logging in by hand; a locked account stays locked for lockout-duration",
 			 "%s port %u %s for user \"%s\"; it will not be sent again", ssh->settings.host, ssh->settings.port, how,
 			 ssh->settings.user);
 }
@@ -448,8 +461,8 @@ static int start_session(struct ssh *ssh, struct error *error)
 {
 	ssh->seen = malloc(SEEN_BYTES);
 	ssh->session = libssh2_session_init_ex(memory_new, memory_free, memory_resize, ssh);
-	/* The strong ones first; ssh-rsa (SHA-1) last, as many appliances have nothing else: the pin makes up for the weak signature. No certificates: they
-	 * would have to be judged. */
+	/* The strong ones first; ssh-rsa (SHA-1) last, as many appliances have nothing else: the pin makes up for the weak signature. No
+	 * certificates: they would have to be judged. */
 	if (!ssh->seen || !ssh->session ||
 	    libssh2_session_method_pref(ssh->session, LIBSSH2_METHOD_HOSTKEY,
 					"ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256,ssh-rsa") != 0)

@@ -29,10 +29,12 @@ struct ssh_report {
 	char key_type[32];                           /* "ssh-rsa", "ecdsa-sha2-nistp256" */
 	const char *auth_method;                     /* the one that succeeded: "none", "password", "keyboard-interactive", "publickey"; NULL */
 	bool password_sent;                          /* the password left this process at the SSH layer */
-	bool password_refused;                       /* ... and was refused: never try it again */
+	bool password_refused;                       /* ... and was refused, or the server ended the connection in good order instead of an
+						      * answer, or wants a new one or a second answer: never try it again */
 };
 
-/* Never NULL unless memory is gone. Name resolution and connect start with the first transport_connect().
+/* Never NULL unless memory is gone. Name resolution and connect start with the first transport_connect(). getaddrinfo() may block for as long as
+ * resolv.conf says (never for address literals); all else does not. All addresses are tried, one after the other.
  * Authentication: `none` first; then what the server lists, each at most once: publickey where a key is configured, password, or (only
  * if password is not listed, or was not tried) keyboard-interactive answered with the password. A refused password is never sent a second time by
  * another method. Errors: ERROR_UNREACHABLE, ERROR_HOST_KEY (both fingerprints in the sentence, the configuration line to paste in `next`),

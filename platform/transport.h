@@ -13,7 +13,7 @@ struct transport;
 
 enum transport_step {
 	TRANSPORT_FAILED = -1, /* ERROR says why */
-	TRANSPORT_WAIT = 0,    /* call again when transport_fd() has transport_events() */
+	TRANSPORT_WAIT = 0,    /* call again when transport_fd() has transport_events(); both change from call to call */
 	TRANSPORT_DONE = 1,
 };
 
@@ -37,13 +37,15 @@ static inline enum transport_step transport_connect(struct transport *t, struct 
 }
 
 /* *got 0 and return 0: nothing there yet. -1: ERROR_LOST when the peer closed (all bytes before it were delivered), or another
- * error. Read until *got is 0: SSH keeps bytes that poll() cannot see. */
+ * error. Read until *got is 0: SSH keeps bytes that poll() cannot see, also right after TRANSPORT_DONE. Call it whenever the descriptor
+ * has any of transport_events(), POLLOUT too: it also sends what the transport itself owes. */
 static inline int transport_read(struct transport *t, void *bytes, size_t size_bytes, size_t *got_bytes, struct error *error)
 {
 	return t->ops->read(t, bytes, size_bytes, got_bytes, error);
 }
 
-/* *taken may be less than COUNT, also 0. */
+/* *taken may be less than COUNT, also 0; what was taken is on its way or kept, and wiped once it is out. -1: ERROR_LOST; there may
+ * be bytes to read yet. */
 static inline int transport_write(struct transport *t, const void *bytes, size_t count_bytes, size_t *taken_bytes,
 				  struct error *error)
 {

@@ -871,6 +871,114 @@ static void a_folder_in_the_place_of_the_log_is_an_error(void **state)
 	assert_int_equal(error.code, ERROR_CONFIG);
 }
 
+/* ---- all of it mixed */
+
+static unsigned random_state;
+
+static unsigned any(unsigned below)
+{
+	random_state = random_state * 1103515245 + 12345;
+	return (random_state >> 16) % below;
+}
+
+static void shift_rotations(void)
+{
+	char from[16], to[16];
+
+	for (int number = FOLLOW_ROTATIONS_MAX - 1; number >= 1; number--) {
+		snprintf(from, sizeof from, "log.%d", number);
+		snprintf(to, sizeof to, "log.%d", number + 1);
+		(void)rename(at(from), at(to));
+	}
+}
+
+/* Every line that comes, each exactly once and in order: *NEXT is the number of the first one that did not come yet. */
+static void take_numbered(unsigned *next)
+{
+	struct error error = {0};
+	const char *line;
+	size_t length;
+
+	pass(POLL_MS);
+	while (follow_next(follow, now, &line, &length, &error)) {
+		char expected[128];
+
+		snprintf(expected, sizeof expected, "%075u", (*next)++);
+		assert_int_equal(length, strlen(expected));
+		assert_memory_equal(line, expected, length);
+	}
+	assert_int_equal(error.code, ERROR_NONE);
+}
+
+/* Lines are written in two halves, files renamed, or copied and truncated, the follower restarted from its mark, in any order. A copy can only
+ * be known when something of its original had been read. */
+static void run_mixed(unsigned seed)
+{
+	unsigned written = 0, next = 0, rotations = 0;
+	bool half = false, known = false;
+	struct stat st;
+	char text[128];
+
+	random_state = seed;
+	append("log", "");
+	start(NULL);
+	for (unsigned i = 0; i < 200; i++) {
+		unsigned what = any(10);
+
+		snprintf(text, sizeof text, "%075u\n", written);
+		if (what < 4) {
+			append("log", half ? text + 40 : text);
+			half = false;
+			written++;
+		} else if (what < 5 && !half) {
+			text[40] = '\0';
+			append("log", text);
+			half = true;
+		} else if (what < 6 && rotations < 4 && !half) {
+			shift_rotations();
+			move("log", "log.1");
+			append("log", "");
+			known = false;
+			rotations++;
+		} else if (what < 7 && rotations < 4 && known && !half) {
+			shift_rotations();
+			copy("log", "log.1");
+			replace("log", "");
+			known = false;
+			rotations++;
+		} else {
+			take_numbered(&next);
+			if (what == 9 && !half && next > 0) {
+				struct mark mark = mark_now();
+
+				restart_from(&mark);
+			}
+			rotations = 0;
+			known = stat(path, &st) == 0 && st.st_size >= 76 && !half && next == written;
+		}
+	}
+	if (half) {
+		snprintf(text, sizeof text, "%075u\n", written);
+		append("log", text + 40);
+	}
+	pass(FOLLOW_ROTATED_WAIT_MS);
+	take_numbered(&next);
+	pass(FOLLOW_ROTATED_WAIT_MS);
+	take_numbered(&next);
+	assert_int_equal(next, written + half);
+}
+
+static void any_mixture_loses_nothing(void **state)
+{
+	for (unsigned seed = 1; seed <= 100; seed++) {
+		if (seed > 1)
+			assert_int_equal(set_up(state), 0);
+		run_mixed(seed);
+		if (seed < 100)
+			assert_int_equal(tear_down(state), 0);
+	}
+}
+
 /* ---- confirmation */
 
 /* The number of waiting lines that come now. */
@@ -1106,6 +1214,7 @@ int main(void)
 		CASE(case_28_lost_mark_starts_at_the_end),
 		CASE(a_marked_file_that_comes_back_is_known),
 		CASE(a_folder_in_the_place_of_the_log_is_an_error),
+		CASE(any_mixture_loses_nothing),
 		CASE(case_31_only_what_came_after_the_mark_counts),
 		CASE(case_32_the_same_line_from_an_earlier_run),
 		CASE(case_33_the_appliance_clock_differs),
