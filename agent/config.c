@@ -48,9 +48,6 @@ struct key {
 static const struct key keys[] = {
 	{"agent", "name", KIND_LABEL, AT(agent.name), .shown = "default: the host's name", .help = "how this member is called in outputs"},
 	{"agent", "state_dir", KIND_PATH, AT(agent.state_dir), "/var/lib/drr-agent", .help = "folder of the journal and the lock"},
-	{"agent", "log_level", KIND_CHOICE, AT(agent.log_level), "info",
-	 .choices = {"error", "warning", "notice", "info", "debug"}, .help = "the least important messages to write"},
-	{"agent", "log_format", KIND_FLAG, AT(agent.log_json), "text", .choices = {"text", "json"}, .help = "form of the messages"},
 	{"appliance", "domain", KIND_WORD, AT(appliance.domain), .required = true,
 	 .help = "application domain with the API Connect gateway service"},
 	{"appliance", "peering_object", KIND_AUTO, AT(appliance.peering_object), "auto",
@@ -104,7 +101,7 @@ static const struct {
 	const char *section, *name; /* name NULL: the whole section */
 } later[] = {
 	{"xmi", NULL}, {"https", NULL},
-	{"agent", "user"},
+	{"agent", "log_level"}, {"agent", "log_format"}, {"agent", "user"},
 	{"appliance", "gateway_mgmt_url"}, {"appliance", "gateway_api_url"},
 	{"log", "path"}, {"log", "listen"}, {"log", "manage_target"},
 	{"watchdog", "on_reboot"}, {"watchdog", "settle_s"}, {"watchdog", "group_file"},

@@ -26,8 +26,6 @@ struct config {
 	struct {
 		char name[CONFIG_NAME_BYTES];      /* default: the host's name (config_load; config_parse leaves it empty) */
 		char state_dir[CONFIG_TEXT_BYTES]; /* default /var/lib/drr-agent */
-		int log_level;                     /* error 0, warning 1, notice 2, info 3 (default), debug 4 */
-		bool log_json;                     /* log_format */
 	} agent;
 	struct {
 		char domain[CONFIG_NAME_BYTES];         /* required */

@@ -75,8 +75,6 @@ static void fills_defaults(void **state)
 	assert_string_equal(config.path, "t.conf");
 	assert_string_equal(config.agent.name, "");
 	assert_string_equal(config.agent.state_dir, "/var/lib/drr-agent");
-	assert_int_equal(config.agent.log_level, 3);
-	assert_false(config.agent.log_json);
 	assert_string_equal(config.appliance.domain, "d");
 	assert_string_equal(config.appliance.peering_object, "");
 	assert_string_equal(config.appliance.address, "");
@@ -102,14 +100,12 @@ static void fills_defaults(void **state)
 static void takes_every_key(void **state)
 {
 	(void)state;
-	assert_good("# c\r\n ; c\n[agent]\n name = gw 1\nstate_dir=/s\nlog_level=debug\nlog_format=json\n[appliance]\ndomain=a-b_c.d\n"
+	assert_good("# c\r\n ; c\n[agent]\n name = gw 1\nstate_dir=/s\n[appliance]\ndomain=a-b_c.d\n"
 		    "peering_object=gwd\naddress=fd00::1\n[cli]\ntransport: ssh\nhost=h\nport=2222\nuser=root\npassword_file=pw\n"
 		    "key_file=/k\nhost_key=" GOOD_PIN "\nconnect_timeout_s=1\ncommand_timeout_s=600\n[log]\nsource=file\nfile=/l\n"
 		    "poll_ms=100\n[watchdog]\nheartbeat_s=30\nslack_s=0\n[limits]\nbounce_deadline_s=5\nconfirm_timeout_s=5\n"
 		    "await_timeout_s=14400");
 	assert_string_equal(config.agent.name, "gw 1");
-	assert_int_equal(config.agent.log_level, 4);
-	assert_true(config.agent.log_json);
 	assert_string_equal(config.appliance.address, "fd00::1");
 	assert_int_equal(config.cli.port, 2222);
 	assert_string_equal(config.cli.password_file, "pw");
