@@ -178,6 +178,8 @@ static void transition(struct runner *r, enum run_event event)
 		r->verdict = row->verdict;
 		r->sentence = row->sentence;
 	}
+	if (next != before)
+		abandon(r); /* a log line can decide while a question is still out */
 	r->previous = before;
 	r->state = next;
 	if (next != RUN_OVER)

@@ -436,11 +436,21 @@ static void case_10_compressed_rotation_under_a_matching_name(void **state)
 	assert_true(seen.len >= 2 && strcmp(seen.data + seen.len - 2, "b|") == 0);
 }
 
+/* Root may read everything: for it the case is played as somebody else. */
+static void become_nobody(void)
+{
+	enum { NOBODY = 65534 };
+
+	if (geteuid() != 0)
+		return;
+	assert_int_equal(chown(folder, NOBODY, (gid_t)-1), 0);
+	assert_int_equal(seteuid(NOBODY), 0);
+}
+
 static void case_11_permission_lost_and_restored(void **state)
 {
 	(void)state;
-	if (geteuid() == 0)
-		skip();
+	become_nobody();
 	append("log", "old\n");
 	chmod(path, 0);
 	start(NULL);
@@ -455,6 +465,7 @@ static void case_11_permission_lost_and_restored(void **state)
 	chmod(folder, 0755);
 	append("log", "b\n");
 	assert_string_equal(lines(), "b|");
+	assert_int_equal(seteuid(getuid()), 0);
 }
 
 /* ---- truncation */
