@@ -230,7 +230,7 @@ void runner_enter(struct runner *r, struct mono now)
 
 /* ---- judging an answer ---------------------------------------------------------------------------------------- */
 
-static enum run_event judge_primary(struct runner *r)
+static int judge_primary(struct runner *r)
 {
 	char table[RUNNER_EVIDENCE_BYTES];
 
@@ -242,7 +242,7 @@ static enum run_event judge_primary(struct runner *r)
 	return RUN_EV_NOT_PRIMARY;
 }
 
-static enum run_event judge_disabled(struct runner *r)
+static int judge_disabled(struct runner *r)
 {
 	const struct appliance_facts *facts = &r->link.facts;
 
@@ -268,7 +268,7 @@ static void seen_enabled(struct runner *r, struct mono now)
 			(long long)outage_ms % 1000 / 100);
 }
 
-static enum run_event judge_enabled(struct runner *r, struct mono now)
+static int judge_enabled(struct runner *r, struct mono now)
 {
 	const struct appliance_facts *facts = &r->link.facts;
 	bool up = strcmp(facts->op_state, "up") == 0;
