@@ -84,6 +84,8 @@ struct ssh {
 	bool muted;        /* we are through with it: nothing goes out or in any more */
 	int sys_errno;     /* why it broke; 0: it did not, or it was closed in good order */
 	bool feed, fed;    /* one piece may be received; it was */
+	char in[READ_BYTES]; /* received, and not fed yet: many pieces for one system call */
+	size_t in_bytes, in_fed_bytes;
 	bool seen_done;
 	size_t seen_bytes;
 	char *seen; /* the first bytes; freed after the handshake */
@@ -167,21 +169,43 @@ static void remember(struct ssh *ssh, const char *bytes, size_t count)
 		ssh->closed = true; /* something else than SSH, and it could go on for ever */
 }
 
+/* The next piece for the open channel, from what one receive brought. */
+static ssize_t feed_bytes(struct ssh *ssh, void *buffer, size_t length)
+{
+	size_t count = ssh->in_bytes - ssh->in_fed_bytes;
+
+	if (count > length)
+		count = length;
+	if (count > FEED_BYTES)
+		count = FEED_BYTES;
+	memcpy(buffer, ssh->in + ssh->in_fed_bytes, count);
+	ssh->in_fed_bytes += count;
+	ssh->feed = false;
+	ssh->fed = true;
+	return (ssize_t)count;
+}
+
 static ssize_t receive_bytes(libssh2_socket_t fd, void *buffer, size_t length, int flags, void **abstract)
 {
 	struct ssh *ssh = *abstract;
+	bool open = ssh->phase == PHASE_READY;
 	ssize_t count;
 
 	if (ssh->muted)
 		return -EPIPE;
-	if (ssh->closed || (ssh->phase == PHASE_READY && !ssh->feed))
+	if (open && !ssh->feed)
 		return -EAGAIN;
-	if (ssh->phase == PHASE_READY && length > FEED_BYTES)
-		length = FEED_BYTES;
-	count = recv(fd, buffer, length, flags | MSG_DONTWAIT);
+	if (open && ssh->in_fed_bytes < ssh->in_bytes)
+		return feed_bytes(ssh, buffer, length);
+	if (ssh->closed)
+		return -EAGAIN;
+	count = open ? recv(fd, ssh->in, sizeof ssh->in, flags | MSG_DONTWAIT) : recv(fd, buffer, length, flags | MSG_DONTWAIT);
+	if (count > 0 && open) {
+		ssh->in_bytes = (size_t)count;
+		ssh->in_fed_bytes = 0;
+		return feed_bytes(ssh, buffer, length);
+	}
 	if (count > 0) {
-		ssh->feed = false;
-		ssh->fed = true;
 		remember(ssh, buffer, (size_t)count);
 		return count;
 	}
