@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -102,17 +103,29 @@ void report_end(struct report *report, const char *state, int exit_code, const c
 	}
 }
 
+/* A line that wraps could not be taken back: one less than the terminal is wide. */
+static int columns(void)
+{
+	struct winsize size;
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 79;
+}
+
 void report_wait(struct report *report, const char *step, const char *what, int64_t elapsed_ms, int64_t limit_ms)
 {
 	int64_t elapsed_s = elapsed_ms / 1000;
+	char line[512]; /* a member's name has at most 127 bytes */
+	int length;
 
 	if (!report->terminal || elapsed_s == report->shown_s)
 		return;
 	report->shown_s = elapsed_s;
 	report->moving = true;
-	(void)fprintf(stderr, "\r\033[K%s %s: %s; %lld s", report->member, step, what, (long long)elapsed_s);
+	length = snprintf(line, sizeof line, "%s %s %lld s", report->member, step, (long long)elapsed_s);
 	if (limit_ms > 0)
-		(void)fprintf(stderr, " of %lld s", (long long)(limit_ms / 1000));
+		length += snprintf(line + length, sizeof line - (size_t)length, " of %lld s", (long long)(limit_ms / 1000));
+	(void)snprintf(line + length, sizeof line - (size_t)length, ": %s", what);
+	(void)fprintf(stderr, "\r\033[K%.*s", columns(), line);
 	(void)fflush(stderr);
 }
 
