@@ -84,6 +84,7 @@ static int take_service(struct cli *cli)
 	struct object_dump dump;
 	char admin[16];
 
+	facts->have_service = false;
 	if (!find_dump(cli, service_class, NULL, &dump))
 		return error_set(&cli->error, ERROR_ANSWER, "show apic-gw-service in the domain, by hand",
 				 "domain %s has no apic-gw-service object, or its description cannot be read", cli->settings.domain);
@@ -140,6 +141,7 @@ static int take_object(struct cli *cli)
 	struct appliance_facts *facts = cli->facts;
 	struct object_dump dump;
 
+	facts->have_object = false;
 	if (!find_dump(cli, "gateway-peering", facts->object, &dump))
 		return error_set(&cli->error, ERROR_ANSWER, "check peering_object in [appliance]; the appliance lists them with: show gateway-peering",
 				 "domain %s has no peering object %s (named by %s)", cli->settings.domain, facts->object,
@@ -260,13 +262,14 @@ static bool prelude_step(struct cli *cli)
 		dialogue_command(d, "cancel", false);
 	} else if (cli->prelude < PRELUDE_TOP && d->mode[0]) {
 		cli->prelude = PRELUDE_TOP;
-		dialogue_command(d, "top", false);
+		/* diag, where a refused flush leaves us, knows no top. */
+		dialogue_command(d, text_starts(d->mode, strlen(d->mode), "config") ? "top" : "exit", false);
 	} else if (cli->prelude < PRELUDE_SWITCH && !d->mode[0] && strcmp(d->domain, cli->settings.domain) != 0) {
 		cli->prelude = PRELUDE_SWITCH;
 		(void)snprintf(command, sizeof command, "switch domain %s", cli->settings.domain);
 		dialogue_command(d, command, false);
 	} else if (d->mode[0]) {
-		(void)error_set(&cli->error, ERROR_ANSWER, "try the same by hand", "the prompt still shows (%s) after: top", d->mode);
+		(void)error_set(&cli->error, ERROR_ANSWER, "try the same by hand", "the prompt still shows (%s) after: %s", d->mode, d->command);
 		fail(cli);
 	} else if (strcmp(d->domain, cli->settings.domain) != 0) {
 		(void)error_set(&cli->error, ERROR_PERMISSION, "check domain in [appliance] (upper and lower case matter), and that this user may enter it",
@@ -285,6 +288,11 @@ static void send_step(struct cli *cli, const struct step *step)
 	char command[COMMAND_BYTES];
 	int length;
 
+	if (strstr(step->command, "%s") && !cli->facts->object[0]) {
+		(void)error_set(&cli->error, ERROR_INTERNAL, NULL, "\"%s\" needs a peering object, and none is known", step->command);
+		fail(cli);
+		return;
+	}
 	/* The only placeholder is the object's name, which the configuration or the appliance gave us. */
 	if (strstr(step->command, "%s")) {
 		const char *hole = strstr(step->command, "%s");
@@ -306,9 +314,10 @@ static void complain(struct cli *cli, const struct step *step)
 {
 	const struct dialogue *d = cli->dialogue;
 
-	if (step->flags & STEP_EFFECT)
+	/* Refused: nothing happened. But a complaint behind our yes may be about half of the work, and a prompt in another mode is no refusal. */
+	if ((step->flags & STEP_EFFECT) && d->complaint != DIALOGUE_NO_COMPLAINT && !d->confirmed)
 		cli->effect = APPLIANCE_NO_EFFECT;
-	if (step->flags & STEP_DIAG) {
+	if ((step->flags & STEP_DIAG) && d->complaint != DIALOGUE_NO_COMPLAINT) {
 		cli->facts->diag = PEERING_NO;
 		(void)error_set(&cli->error, ERROR_PERMISSION, "use the account named admin in [cli] user: only it has diag",
 				"this user cannot enter diag, where the flush is%s%s", d->detail[0] ? "; the appliance says: " : "", d->detail);
@@ -347,6 +356,8 @@ enum cli_status cli_step(struct cli *cli)
 	if (d->state == DIALOGUE_FAILED) {
 		cli->error = d->error;
 		cli->status = CLI_FAILED;
+		if (cli->sent && !d->left && (scripts[cli->op].steps[cli->step].flags & STEP_EFFECT))
+			cli->effect = APPLIANCE_NO_EFFECT; /* it never left us */
 	}
 	while (cli->status == CLI_BUSY && d->state == DIALOGUE_READY) {
 		const struct script *script = &scripts[cli->op];

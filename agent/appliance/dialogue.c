@@ -7,14 +7,6 @@
 #include "base/text.h"
 #include "watch/line.h"
 
-enum login_stage {
-	STAGE_START,         /* nothing was sent */
-	STAGE_USER_SENT,
-	STAGE_PASSWORD_SENT,
-	STAGE_DOMAIN_SENT,
-	STAGE_PROBE_SENT,    /* a candidate for the prompt is being tried */
-};
-
 enum question {
 	QUESTION_NONE,
 	QUESTION_LOGIN,
@@ -25,8 +17,14 @@ enum question {
 	QUESTION_PROMPT, /* something that ends in `#` */
 };
 
-/* A banner can end in `#` before the log-in question comes; before we said anything a prompt must stand still for longer. */
-enum { QUIETS_BEFORE_FIRST_PROMPT = 4 };
+/* How often dialogue_quiet() must have been called at a stretch. Everything that is not listed is believed the first time. */
+enum {
+	QUIETS_BEFORE_FIRST = 4,    /* a banner can stop at `#` or `Password:` for a moment before the log-in question comes */
+	QUIETS_BEFORE_REFUSAL = 8,  /* a question asked twice may be one that was only redrawn behind a log line */
+	QUIETS_BEFORE_PROBE = 20,   /* a probe without an answer is sent again */
+	QUIETS_WITHOUT_ECHO = 12,   /* the echo came so far and is missing: damaged by a log line? */
+	LOGS_BEHIND_PROMPT = 2,     /* so many log lines behind a prompt without a redrawn one: this session does not redraw */
+};
 
 /* What is sent to see whether a candidate is the prompt: changes nothing, known on every firmware. */
 static const char probe_command[] = "show version";
@@ -37,12 +35,21 @@ void dialogue_init(struct dialogue *d, const struct dialogue_settings *settings)
 	d->settings = *settings;
 	buf_init(&d->in, d->in_memory, sizeof d->in_memory);
 	buf_init(&d->out, d->out_memory, sizeof d->out_memory);
+	dialogue_clear(d); /* the session before may have left a password that was never sent */
 }
 
 void dialogue_clear(struct dialogue *d)
 {
 	explicit_bzero(d->out_memory, sizeof d->out_memory);
 	buf_reset(&d->out);
+}
+
+static void forget_input(struct dialogue *d)
+{
+	buf_reset(&d->in);
+	d->line_start = d->tail_from = d->answer_from = d->content_end = 0;
+	d->echo_seen = d->after_log = d->doubt = false;
+	d->doubt_logs = 0;
 }
 
 static void fail(struct dialogue *d)
@@ -90,13 +97,14 @@ static size_t line_before(const char *text, size_t end, size_t *length)
 	return start;
 }
 
-/* The question that may stand at the end: the last line, or a line above it when only log lines follow. */
+/* The question that may stand at the end: the last line, or a line above it when only log lines follow. What was answered already is above
+ * tail_from: a log line behind it must not bring it up again. */
 static void find_tail(const struct dialogue *d, const char **tail, size_t *length)
 {
 	const char *text = d->in.data;
 	size_t end = d->in.len;
 
-	for (bool last = true; end > 0; last = false) {
+	for (bool last = true; end > d->tail_from; last = false) {
 		size_t bytes;
 		size_t start = line_before(text, end, &bytes);
 		size_t log = find_log_line(text + start, bytes);
@@ -112,6 +120,16 @@ static void find_tail(const struct dialogue *d, const char **tail, size_t *lengt
 	}
 	*length = 0;
 	*tail = text;
+}
+
+size_t dialogue_tail(const struct dialogue *d, bool *open)
+{
+	const char *tail;
+	size_t length;
+
+	find_tail(d, &tail, &length);
+	*open = length > 0;
+	return *open ? (size_t)(tail - d->in.data) + length : d->in.len;
 }
 
 static bool equals_ignoring_case(const char *bytes, size_t length, const char *word)
@@ -130,11 +148,19 @@ static enum question classify(const char *tail, size_t length)
 		return QUESTION_DOMAIN;
 	if (text_starts(tail, length, "Please enter new password") && text_ends(tail, length, ":"))
 		return QUESTION_NEW_PASSWORD;
-	if (text_ends(tail, length, "[y/n]:"))
+	if (length >= 6 && equals_ignoring_case(tail + length - 6, 6, "[y/n]:"))
 		return QUESTION_CONFIRM;
 	if (length > 1 && tail[length - 1] == '#')
 		return QUESTION_PROMPT;
 	return QUESTION_NONE;
+}
+
+/* A console can echo what it should not, and an error text goes to logs. */
+static bool holds_password(const struct dialogue *d, const char *line, size_t length)
+{
+	const struct secret *password = d->settings.password;
+
+	return password && password->bytes && password->length > 0 && memmem(line, length, password->bytes, password->length);
 }
 
 /* The appliance's words between the password and what came next, for the error; empty when there are none. */
@@ -150,7 +176,7 @@ char *dialogue_last_words(const struct dialogue *d, char *out, size_t size)
 		size_t shown = find_log_line(line, length);
 
 		text_trim(&line, &shown);
-		if (shown > 0 && classify(line, shown) == QUESTION_NONE)
+		if (shown > 0 && classify(line, shown) == QUESTION_NONE && !holds_password(d, line, shown))
 			return text_escape(out, size, line, shown);
 		end = start;
 	}
@@ -160,9 +186,9 @@ char *dialogue_last_words(const struct dialogue *d, char *out, size_t size)
 /* ---- the prompt ----------------------------------------------------------------------------------------------- */
 
 struct prompt {
-	size_t base_bytes; /* NAME and what stands before it */
 	const char *domain, *mode;
 	size_t domain_bytes, mode_bytes;
+	bool longer; /* the base is the whole first prompt */
 };
 
 /* Reads `[DOMAIN](MODE)# ` at BYTES; *used becomes its length. */
@@ -195,65 +221,80 @@ static bool parse_prompt_end(const char *bytes, size_t length, struct prompt *pr
 	return true;
 }
 
-/* Splits a candidate line `BASE[DOMAIN](MODE)#` from its end. */
-static size_t base_of(const char *line, size_t length)
+/* A prompt at BYTES: 0, or its length. */
+static size_t read_prompt(const struct dialogue *d, const char *bytes, size_t length, struct prompt *prompt)
+{
+	const size_t bases[] = {d->base_bytes, d->first_bytes};
+	size_t used;
+
+	for (unsigned i = 0; i < 2; i++) {
+		size_t base = bases[i];
+
+		if (base > 0 && length > base && memcmp(bytes, d->first, base) == 0 &&
+		    parse_prompt_end(bytes + base, length - base, prompt, &used)) {
+			prompt->longer = base == d->first_bytes;
+			return base + used;
+		}
+	}
+	return 0;
+}
+
+/* The length of the prompts, one behind the other, that the line begins with; *LAST is the last of them. */
+static size_t skip_prompts(const struct dialogue *d, const char *line, size_t length, struct prompt *last)
+{
+	struct prompt prompt;
+	size_t at = 0, used;
+
+	while ((used = read_prompt(d, line + at, length - at, &prompt)) > 0) {
+		*last = prompt;
+		at += used;
+	}
+	return at;
+}
+
+/* The first prompt of a session is `NAME# ` or `NAME[DOMAIN]# `, never with a mode. A name that itself ends in brackets cannot be told from
+ * a domain: `first` keeps all of it, and the next prompt decides. False when the candidate has no name. */
+static bool learn_base(struct dialogue *d, const char *line, size_t length)
 {
 	size_t end = length;
 
 	while (end > 0 && line[end - 1] == ' ')
 		end--;
-	if (end == 0 || line[end - 1] != '#')
-		return 0;
-	end--;
-	if (end > 0 && line[end - 1] == ')') {
-		size_t open = end - 1;
+	if (end < 2 || line[end - 1] != '#' || text_copy(d->first, sizeof d->first, line, end - 1))
+		return false;
+	d->first_bytes = d->base_bytes = end - 1;
+	if (d->first[end - 2] == ']') {
+		size_t open = end - 2;
 
-		while (open > 0 && line[open] != '(')
+		while (open > 0 && d->first[open] != '[')
 			open--;
-		if (line[open] == '(')
-			end = open;
+		if (open > 0 && open < end - 3)
+			d->base_bytes = open;
 	}
-	if (end > 0 && line[end - 1] == ']') {
-		size_t open = end - 1;
+	return true;
+}
 
-		while (open > 0 && line[open] != '[')
-			open--;
-		if (line[open] == '[')
-			end = open;
-	}
-	return end;
+static bool prompt_differs(const struct dialogue *d, const struct prompt *prompt)
+{
+	bool same_domain = prompt->domain ? text_equal(prompt->domain, prompt->domain_bytes, d->domain) : strcmp(d->domain, "default") == 0;
+
+	return !same_domain || !text_equal(prompt->mode ? prompt->mode : "", prompt->mode_bytes, d->mode);
 }
 
 static void take_prompt(struct dialogue *d, const struct prompt *prompt)
 {
-	if (text_copy(d->domain, sizeof d->domain, prompt->domain ? prompt->domain : "default",
+	if (text_copy(d->next_domain, sizeof d->next_domain, prompt->domain ? prompt->domain : "default",
 		      prompt->domain ? prompt->domain_bytes : 7) ||
-	    text_copy(d->mode, sizeof d->mode, prompt->mode ? prompt->mode : "", prompt->mode_bytes)) {
+	    text_copy(d->next_mode, sizeof d->next_mode, prompt->mode ? prompt->mode : "", prompt->mode_bytes)) {
 		(void)error_set(&d->error, ERROR_ANSWER, NULL, "the prompt shows a domain or mode longer than %d bytes",
 				DIALOGUE_WORD_BYTES);
 		fail(d);
 	}
+	d->next_differs = prompt_differs(d, prompt);
+	d->next_longer = prompt->longer;
 }
 
 /* ---- the answer ----------------------------------------------------------------------------------------------- */
-
-static void skip_echo(struct dialogue *d)
-{
-	size_t offset = 0, length;
-	const char *line;
-
-	while (text_next_line(d->answer, d->answer_bytes, &offset, &line, &length)) {
-		text_trim(&line, &length);
-		if (text_equal(line, length, d->command)) {
-			d->answer += offset;
-			d->answer_bytes -= offset;
-			d->echoes = true;
-			return;
-		}
-		if (!d->echoes) /* it stands in the first line, or this session has none */
-			return;
-	}
-}
 
 static void find_complaint(struct dialogue *d)
 {
@@ -275,12 +316,17 @@ static void find_complaint(struct dialogue *d)
 	}
 }
 
-static void finish_answer(struct dialogue *d, size_t end)
+/* The prompt of next_domain and next_mode ends the answer. */
+static void finish_answer(struct dialogue *d)
 {
-	d->answer = d->in.data;
-	d->answer_bytes = end;
+	(void)strcpy(d->domain, d->next_domain);
+	(void)strcpy(d->mode, d->next_mode);
+	if (d->next_longer)
+		d->base_bytes = d->first_bytes;
+	d->answer = d->in.data + d->answer_from;
+	d->answer_bytes = d->content_end > d->answer_from ? d->content_end - d->answer_from : 0;
 	d->state = DIALOGUE_READY;
-	skip_echo(d);
+	d->behind_bytes = 0;
 	find_complaint(d);
 	if (d->unexpected_question) {
 		(void)error_set(&d->error, ERROR_ANSWER, NULL,
@@ -290,31 +336,60 @@ static void finish_answer(struct dialogue *d, size_t end)
 	}
 }
 
-/* Looks for the prompt at the start of a line, from the line that holds position FROM on. */
-static void find_prompt(struct dialogue *d, size_t from)
+static bool has_content(const struct dialogue *d)
 {
-	size_t start = from;
+	return d->content_end > d->answer_from;
+}
 
-	while (start > 0 && d->in.data[start - 1] != '\n')
-		start--;
-	while (start < d->in.len) {
-		const char *line = d->in.data + start;
-		const char *end = memchr(line, '\n', d->in.len - start);
-		size_t length = end ? (size_t)(end - line) : d->in.len - start;
-		struct prompt prompt;
-		size_t used;
+/* The line from line_start to the line end at the end of the input, or at END, is finished: log line, echo, or part of the answer? Prompts
+ * that were redrawn at its start are taken out. */
+static void take_line(struct dialogue *d, size_t end)
+{
+	char *text = d->in.data;
+	struct prompt prompt;
+	size_t prompts = skip_prompts(d, text + d->line_start, end - d->line_start, &prompt);
+	size_t after = end + 1 - prompts, length = after - 1 - d->line_start;
+	const char *line = text + d->line_start;
 
-		if (length > d->base_bytes && memcmp(line, d->base, d->base_bytes) == 0 &&
-		    parse_prompt_end(line + d->base_bytes, length - d->base_bytes, &prompt, &used)) {
-			take_prompt(d, &prompt);
-			if (d->state != DIALOGUE_FAILED)
-				finish_answer(d, start);
-			return;
-		}
-		if (!end)
-			return;
-		start += length + 1;
+	memmove(text + d->line_start, text + d->line_start + prompts, d->in.len + 1 - d->line_start - prompts);
+	d->in.len -= prompts;
+	d->line_start = after;
+	if (length > 0 && find_log_line(line, length) == 0) {
+		d->after_log = d->noisy = true;
+		d->doubt_logs++;
+		return;
 	}
+	text_trim(&line, &length);
+	if (length == 0)
+		return;
+	d->after_log = d->doubt = false;
+	/* The echo is the first line, or this session has none. */
+	if (!d->echo_seen && (d->echoes || !has_content(d)) && text_equal(line, length, d->command)) {
+		d->echoes = d->echo_seen = true;
+		d->answer_from = d->content_end = after;
+	} else {
+		d->content_end = after;
+	}
+}
+
+/* A prompt stands at the end of the input. It may be one that was redrawn behind a log line, before or while the command runs, and the answer is
+ * still to come: then it is only believed when it stands still (busy_quiet). Without such a sign it is believed at once. */
+static void meet_prompt(struct dialogue *d)
+{
+	struct prompt prompt;
+	size_t length = d->in.len - d->line_start;
+
+	if (skip_prompts(d, d->in.data + d->line_start, length, &prompt) != length)
+		return;
+	take_prompt(d, &prompt);
+	if (d->state == DIALOGUE_FAILED)
+		return;
+	d->doubt = true;
+	d->doubt_logs = 0;
+	if (d->echoes && !d->echo_seen)
+		return;
+	if (d->next_differs || (!d->after_log && (has_content(d) || d->echo_seen || !d->noisy)))
+		finish_answer(d);
 }
 
 /* ---- log-in --------------------------------------------------------------------------------------------------- */
@@ -325,8 +400,6 @@ static void refuse_password(struct dialogue *d)
 	char words[160];
 
 	(void)dialogue_last_words(d, words, sizeof words);
-	if (d->settings.password && d->settings.password->bytes && strstr(words, d->settings.password->bytes))
-		words[0] = '\0'; /* a console that echoes what it should not */
 	(void)error_set(&d->error, ERROR_AUTH,
 			"put the right password into the file that [cli] password_file names; it is not tried again before the "
 			"configuration changes",
@@ -336,13 +409,27 @@ static void refuse_password(struct dialogue *d)
 	fail(d);
 }
 
+/* A probe was sent into the log-in, because a banner was taken for the prompt: nobody knows which question read it. */
+static bool out_of_step(struct dialogue *d)
+{
+	if (d->probes == 0 || d->user_sent || d->password_sent)
+		return false;
+	(void)error_set(&d->error, ERROR_LOST, NULL, "a banner was taken for the prompt; the session is given up before any password was sent");
+	fail(d);
+	return true;
+}
+
 static void answer_login(struct dialogue *d)
 {
-	if (d->login_stage == STAGE_START) {
-		d->login_stage = STAGE_USER_SENT;
-		buf_reset(&d->in);
+	bool again = d->user_sent || d->password_sent;
+
+	if (out_of_step(d) || (again && d->quiet_count < QUIETS_BEFORE_REFUSAL))
+		return;
+	if (!again) {
+		d->user_sent = true;
+		forget_input(d);
 		send_line(d, d->settings.user, strlen(d->settings.user));
-	} else if (d->login_stage == STAGE_USER_SENT) {
+	} else if (!d->password_sent) {
 		(void)error_set(&d->error, ERROR_ANSWER, "try the same by hand", "the appliance asks for the user name again without a password");
 		fail(d);
 	} else {
@@ -353,35 +440,40 @@ static void answer_login(struct dialogue *d)
 static void answer_password(struct dialogue *d)
 {
 	const struct secret *password = d->settings.password;
+	unsigned patience = d->password_sent ? QUIETS_BEFORE_REFUSAL : d->user_sent ? 1 : QUIETS_BEFORE_FIRST;
 
-	if (d->login_stage >= STAGE_PASSWORD_SENT) {
+	if (out_of_step(d) || d->quiet_count < patience)
+		return;
+	if (d->password_sent) {
 		refuse_password(d);
 	} else if (!password || !password->bytes) {
 		(void)error_set(&d->error, ERROR_CONFIG, "set password_file in [cli]", "the appliance asks for a password and none is configured");
 		fail(d);
 	} else {
-		d->login_stage = STAGE_PASSWORD_SENT;
-		buf_reset(&d->in);
+		d->password_sent = true;
+		forget_input(d);
 		send_line(d, password->bytes, password->length);
 	}
 }
 
 static void answer_domain(struct dialogue *d)
 {
-	if (d->login_stage == STAGE_DOMAIN_SENT) {
+	if (d->domain_sent && d->quiet_count < QUIETS_BEFORE_REFUSAL)
+		return;
+	if (d->domain_sent) {
 		(void)error_set(&d->error, ERROR_PERMISSION, "check domain in [appliance], and the domains that this user may enter",
 				"the appliance does not let user %s into domain %s", d->settings.user, d->settings.domain);
 		fail(d);
 		return;
 	}
-	d->login_stage = STAGE_DOMAIN_SENT;
-	buf_reset(&d->in);
+	d->domain_sent = true;
+	forget_input(d);
 	send_line(d, d->settings.domain, strlen(d->settings.domain));
 }
 
 static void try_candidate(struct dialogue *d, const char *tail, size_t length)
 {
-	if (!text_ends(tail, length, "# ") || base_of(tail, length) == 0 || length >= sizeof d->candidate)
+	if (!text_ends(tail, length, "# ") || !learn_base(d, tail, length))
 		return;
 	if (d->probes == DIALOGUE_PROBES_MAX) {
 		(void)error_set(&d->error, ERROR_ANSWER, "try the same by hand", "no prompt could be made out after %d tries", DIALOGUE_PROBES_MAX);
@@ -389,54 +481,34 @@ static void try_candidate(struct dialogue *d, const char *tail, size_t length)
 		return;
 	}
 	d->probes++;
-	(void)text_copy(d->candidate, sizeof d->candidate, tail, length);
-	d->login_stage = STAGE_PROBE_SENT;
-	buf_reset(&d->in);
+	forget_input(d);
 	(void)strcpy(d->command, probe_command);
 	send_line(d, probe_command, strlen(probe_command));
 }
 
-/* The candidate came back behind the probe's answer: it is the prompt. */
-static void accept_candidate(struct dialogue *d, size_t line_start)
+/* A prompt stands still. The first one is tried; the one that comes back behind an answer to that is the prompt. */
+static void meet_candidate(struct dialogue *d, const char *tail, size_t length)
 {
-	size_t length = strlen(d->candidate);
-	size_t base = base_of(d->candidate, length);
-	struct prompt prompt;
-	size_t used;
+	bool logged_in = d->user_sent || d->password_sent || d->domain_sent;
+	struct prompt prompt = {0};
+	const char *end;
 
-	if (base > sizeof d->base - 1 || !parse_prompt_end(d->candidate + base, length - base, &prompt, &used)) {
-		(void)error_set(&d->error, ERROR_ANSWER, "try the same by hand", "the prompt cannot be read");
-		fail(d);
+	if (d->probes == 0 && !logged_in && d->quiet_count < QUIETS_BEFORE_FIRST)
+		return;
+	/* More than one probe may be under way: then as many answers must have come, or had the time to. */
+	if (d->probes > 0 && skip_prompts(d, tail, length, &prompt) == length && d->quiet_count < QUIETS_BEFORE_PROBE) {
+		if (d->quiet_count < d->probes)
+			return;
+		take_prompt(d, &prompt);
+		d->line_start = d->answer_from = d->content_end = 0;
+		d->echoes = d->echo_seen = false;
+		while (d->state != DIALOGUE_FAILED && (end = memchr(d->in.data + d->line_start, '\n', d->in.len - d->line_start)))
+			take_line(d, (size_t)(end - d->in.data));
+		if (d->state != DIALOGUE_FAILED && has_content(d))
+			finish_answer(d);
 		return;
 	}
-	memcpy(d->base, d->candidate, base);
-	d->base_bytes = base;
-	take_prompt(d, &prompt);
-	if (d->state != DIALOGUE_FAILED)
-		finish_answer(d, line_start);
-}
-
-/* After a probe: does a line start with exactly the candidate, and end there or go on with a log line? */
-static void find_candidate(struct dialogue *d)
-{
-	size_t wide = strlen(d->candidate);
-	size_t start = 0;
-
-	while (start < d->in.len) {
-		const char *line = d->in.data + start;
-		const char *end = memchr(line, '\n', d->in.len - start);
-		size_t length = end ? (size_t)(end - line) : d->in.len - start;
-
-		/* The answer has at least one line: a candidate in the first line is its own late rest. */
-		if (start > 0 && length >= wide && memcmp(line, d->candidate, wide) == 0 &&
-		    (length == wide ? !end : find_log_line(line + wide, length - wide) == 0)) {
-			accept_candidate(d, start);
-			return;
-		}
-		if (!end)
-			return;
-		start += length + 1;
-	}
+	try_candidate(d, tail, length);
 }
 
 static void login_quiet(struct dialogue *d)
@@ -461,8 +533,7 @@ static void login_quiet(struct dialogue *d)
 		fail(d);
 		break;
 	case QUESTION_PROMPT:
-		if (d->login_stage != STAGE_START || d->quiet_count >= QUIETS_BEFORE_FIRST_PROMPT)
-			try_candidate(d, tail, length);
+		meet_candidate(d, tail, length);
 		break;
 	case QUESTION_CONFIRM:
 	case QUESTION_NONE:
@@ -472,14 +543,33 @@ static void login_quiet(struct dialogue *d)
 
 /* ---- a command ------------------------------------------------------------------------------------------------ */
 
+static void put_byte(struct dialogue *d, char byte);
+
 static void answer_question(struct dialogue *d)
 {
 	bool yes = d->may_confirm && !d->confirmed;
 
 	d->confirmed = d->confirmed || yes;
 	d->unexpected_question = d->unexpected_question || !yes;
-	(void)buf_add(&d->in, "\n", 1); /* the question is answered: the next text starts a line of its own */
-	send_line(d, yes ? "y" : "n", 1);
+	if (d->in.data[d->in.len - 1] != '\n')
+		put_byte(d, '\n'); /* the question is answered: the next text starts a line of its own */
+	d->tail_from = d->in.len;
+	if (d->state == DIALOGUE_BUSY)
+		send_line(d, yes ? "y" : "n", 1);
+}
+
+/* A prompt in doubt stands still, with nothing but log lines behind it. */
+static void believe_prompt(struct dialogue *d)
+{
+	size_t length = d->in.len - d->line_start;
+	const char *line = d->in.data + d->line_start;
+	struct prompt prompt;
+
+	if (!d->doubt || skip_prompts(d, line, length, &prompt) != find_log_line(line, length))
+		return;
+	if (d->echoes && !d->echo_seen && (d->quiet_count < QUIETS_WITHOUT_ECHO || !(has_content(d) || d->next_differs)))
+		return;
+	finish_answer(d);
 }
 
 static void busy_quiet(struct dialogue *d)
@@ -493,15 +583,19 @@ static void busy_quiet(struct dialogue *d)
 		answer_question(d);
 		break;
 	case QUESTION_LOGIN:
+	case QUESTION_PASSWORD: /* the command was read as a user name */
 		dialogue_ended(d, "the appliance asks for a log-in again");
 		break;
 	default:
+		believe_prompt(d);
 		break;
 	}
 }
 
 void dialogue_command(struct dialogue *d, const char *command, bool may_confirm)
 {
+	struct prompt prompt;
+
 	assert(d->state == DIALOGUE_READY);
 	if (strpbrk(command, "\r\n") || text_copy(d->command, sizeof d->command, command, strlen(command))) {
 		(void)error_set(&d->error, ERROR_INTERNAL, NULL, "a command line with a line end in it, or too long");
@@ -510,10 +604,13 @@ void dialogue_command(struct dialogue *d, const char *command, bool may_confirm)
 	}
 	d->state = DIALOGUE_BUSY;
 	d->may_confirm = may_confirm;
-	d->confirmed = d->unexpected_question = false;
+	d->confirmed = d->unexpected_question = d->left = false;
 	d->answer = NULL;
 	d->answer_bytes = 0;
-	buf_reset(&d->in);
+	forget_input(d);
+	/* The end of a log line that began behind the prompt is still to come: it must not be taken for the answer. */
+	if (skip_prompts(d, d->behind, d->behind_bytes, &prompt) != d->behind_bytes)
+		(void)buf_add(&d->in, d->behind, d->behind_bytes);
 	send_line(d, command, strlen(command));
 }
 
@@ -538,37 +635,58 @@ static bool is_text(struct dialogue *d, unsigned char byte)
 	return byte == '\n' || byte == '\t' || byte >= 0x20;
 }
 
-static bool is_stale(const struct dialogue *d)
+/* Behind the prompt only log lines come: nobody asked for them. The unfinished one is kept, cut if need be: its start says what it is. */
+static void keep_behind(struct dialogue *d, char byte)
 {
-	return d->state == DIALOGUE_READY; /* behind the prompt only log lines come: nobody asked for them */
+	d->noisy = true;
+	if (byte == '\n')
+		d->behind_bytes = 0;
+	else if (d->behind_bytes < sizeof d->behind)
+		d->behind[d->behind_bytes++] = byte;
+}
+
+static void put_byte(struct dialogue *d, char byte)
+{
+	if (d->state == DIALOGUE_READY) {
+		keep_behind(d, byte);
+		return;
+	}
+	if (buf_add(&d->in, &byte, 1)) {
+		(void)error_set(&d->error, ERROR_ANSWER, NULL, "an answer of the appliance is longer than %d bytes", DIALOGUE_INPUT_MAX_BYTES);
+		fail(d);
+		return;
+	}
+	if (d->state != DIALOGUE_BUSY)
+		return;
+	if (byte == '\n')
+		take_line(d, d->in.len - 1);
+	else if (byte == ' ' && d->in.len > 1 && d->in.data[d->in.len - 2] == '#')
+		meet_prompt(d);
+	if (d->state == DIALOGUE_BUSY && byte == '\n' && d->doubt && d->doubt_logs >= LOGS_BEHIND_PROMPT && !(d->echoes && !d->echo_seen))
+		finish_answer(d);
 }
 
 void dialogue_input(struct dialogue *d, const void *bytes, size_t count)
 {
 	const unsigned char *p = bytes;
-	size_t before = d->in.len;
 
-	if (d->state == DIALOGUE_FAILED || is_stale(d) || count == 0)
+	if (d->state == DIALOGUE_FAILED || count == 0)
 		return;
-	d->quiet_count = 0;
-	for (size_t i = 0; i < count; i++) {
-		char byte = (char)p[i];
-
-		if (is_text(d, p[i]) && buf_add(&d->in, &byte, 1)) {
-			(void)error_set(&d->error, ERROR_ANSWER, NULL, "an answer of the appliance is longer than %d bytes",
-					DIALOGUE_INPUT_MAX_BYTES);
-			fail(d);
-			return;
-		}
-	}
-	if (d->state == DIALOGUE_BUSY)
-		find_prompt(d, before);
-	else if (d->login_stage == STAGE_PROBE_SENT)
-		find_candidate(d);
+	for (size_t i = 0; i < count && d->state != DIALOGUE_FAILED; i++)
+		if (is_text(d, p[i]))
+			put_byte(d, (char)p[i]);
 }
 
 void dialogue_quiet(struct dialogue *d)
 {
+	bool open;
+	size_t tail = dialogue_tail(d, &open);
+
+	if (tail != d->quiet_tail)
+		d->quiet_count = 0;
+	d->quiet_tail = tail;
+	if (d->out.len > 0)
+		return; /* nobody can have answered yet */
 	d->quiet_count++;
 	if (d->state == DIALOGUE_LOGIN)
 		login_quiet(d);
@@ -576,10 +694,45 @@ void dialogue_quiet(struct dialogue *d)
 		busy_quiet(d);
 }
 
+/* "Welcome to IBM DataPower Gateway console configuration." stands behind a password that was taken, on every firmware seen. */
+static bool welcome_began(const struct dialogue *d)
+{
+	size_t offset = 0, length;
+	const char *line;
+
+	while (text_next_line(d->in.data, d->in.len, &offset, &line, &length))
+		if (text_starts(line, length, "Welcome to "))
+			return true;
+	return false;
+}
+
+/* Closed with words, or with the question again, behind the password: that is a refusal, and a refused password is never tried again. Without
+ * a word it is a lost session. */
+static bool was_refused(const struct dialogue *d)
+{
+	char words[160];
+	const char *tail;
+	size_t length;
+
+	if (d->state != DIALOGUE_LOGIN || !d->password_sent || d->domain_sent || d->probes > 0)
+		return false;
+	find_tail(d, &tail, &length);
+	if (classify(tail, length) == QUESTION_LOGIN || classify(tail, length) == QUESTION_PASSWORD)
+		return true;
+	if (welcome_began(d))
+		return false;
+	(void)dialogue_last_words(d, words, sizeof words);
+	return words[strspn(words, "*")] != '\0' && classify(tail, length) == QUESTION_NONE;
+}
+
 void dialogue_ended(struct dialogue *d, const char *reason)
 {
 	if (d->state == DIALOGUE_FAILED)
 		return;
+	if (was_refused(d)) {
+		refuse_password(d);
+		return;
+	}
 	(void)error_set(&d->error, ERROR_LOST, NULL, "the session ended %s%s%s%s%s",
 			d->state == DIALOGUE_LOGIN ? "during the log-in" : "at \"", d->state == DIALOGUE_LOGIN ? "" : d->command,
 			d->state == DIALOGUE_LOGIN ? "" : "\"", reason[0] ? ": " : "", reason);
@@ -594,6 +747,7 @@ const char *dialogue_output(const struct dialogue *d, size_t *count)
 
 void dialogue_sent(struct dialogue *d, size_t count)
 {
+	d->left = d->left || count > 0;
 	buf_drop(&d->out, count);
 	explicit_bzero(d->out.data + d->out.len, count); /* what moved down left a copy behind */
 }

@@ -7,8 +7,14 @@
  * - Banners are free text and may hold `#`, `login:` and `Password:`. A question is therefore only believed when it is the
  *   unfinished last line AND nothing more came for DIALOGUE_QUIET_MS (the caller tells: dialogue_quiet()).
  * - The system name before `#` is free text too. The first prompt is only a candidate; a harmless command is sent and the
- *   same line must come back. From then on the text before [domain](mode) is known, and prompts are recognised at once.
- * - Consoles mix log lines into the output at any moment, also behind a prompt or a question. They are told apart by watch/line.h.
+ *   same line must come back behind an answer. From then on the text before [domain](mode) is known, and prompts are recognised at once.
+ * - Consoles mix log lines into the output at any moment, also behind a prompt or a question, and may redraw the prompt behind them. Log
+ *   lines are told apart by watch/line.h. A prompt counts only behind the command's echo, where the session has one; one that follows a log
+ *   line, or (where log lines were seen) comes before anything of an answer, must stand still as well, unless it shows that the mode or domain changed.
+ *
+ * What can still fool it: an output line that begins with the prompt; without an echo, a prompt redrawn before an answer that takes longer
+ * than DIALOGUE_QUIET_MS; a log line that cuts a line of output in two (then the answer cannot be read). A name that ends in
+ * brackets (`gw[1]# `) passes for a domain until another domain is entered.
  *
  * The result does not depend on how the input is split. The first error sticks. No allocation, no clock, no logging.
  */
@@ -66,16 +72,27 @@ struct dialogue {
 	enum dialogue_complaint complaint;
 	char detail[DIALOGUE_DETAIL_BYTES]; /* the complaint's text, escaped */
 	bool confirmed;                     /* a question Yes/No was answered with y */
+	bool left;                          /* something of the last command was sent */
 
 	/* Private from here on. */
-	int login_stage;
+	bool user_sent, password_sent, domain_sent;
 	unsigned quiet_count, probes;
-	bool may_confirm, unexpected_question, echoes;
+	size_t quiet_tail; /* dialogue_tail() at the last dialogue_quiet() */
+	bool may_confirm, unexpected_question;
+	bool echoes;                     /* this session echoes commands */
 	int escape;
 	char command[DIALOGUE_OUTPUT_MAX_BYTES];
-	char candidate[DIALOGUE_BASE_MAX_BYTES * 2];
-	char base[DIALOGUE_BASE_MAX_BYTES];
-	size_t base_bytes;
+	char first[DIALOGUE_BASE_MAX_BYTES]; /* the first prompt up to `#` ... */
+	size_t first_bytes, base_bytes;      /* ... and how much of it is the base */
+	size_t line_start, tail_from, answer_from, content_end; /* in `in`: the last line; where a question may stand; the answer */
+	bool echo_seen, after_log;           /* of this command; the last line was a log line */
+	bool noisy;                          /* this session prints log lines: only then a prompt can be a redrawn one */
+	bool doubt;                          /* a prompt came that must still prove itself; next_* are its */
+	unsigned doubt_logs;                 /* log lines behind it */
+	bool next_differs, next_longer;
+	char next_domain[DIALOGUE_WORD_BYTES], next_mode[DIALOGUE_WORD_BYTES];
+	char behind[512];                    /* the unfinished line behind the last prompt */
+	size_t behind_bytes;
 	struct buf in, out;
 	char in_memory[DIALOGUE_INPUT_MAX_BYTES];
 	char out_memory[DIALOGUE_OUTPUT_MAX_BYTES];
@@ -89,7 +106,11 @@ void dialogue_clear(struct dialogue *dialogue);
 /* COUNT bytes arrived. */
 void dialogue_input(struct dialogue *dialogue, const void *bytes, size_t count_bytes);
 
-/* Nothing arrived for DIALOGUE_QUIET_MS while all output had been sent. Call it again after each further DIALOGUE_QUIET_MS. */
+/* Where the text ends that a question may stand at the end of: log lines behind it do not count, so it stays the same while only they arrive.
+ * *OPEN: an unfinished line, perhaps a question, stands there. */
+size_t dialogue_tail(const struct dialogue *dialogue, bool *open);
+
+/* Nothing but log lines arrived for DIALOGUE_QUIET_MS while all output had been sent. Call it again after each further DIALOGUE_QUIET_MS. */
 void dialogue_quiet(struct dialogue *dialogue);
 
 /* The session ended: an ERROR_LOST with REASON (may be empty) unless an error stands already. */

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "engine/link.h"
 #include "engine/logbook.h"
+#include "engine/ours.h"
 #include "engine/report.h"
 #include "platform/clock.h"
 #include "platform/json.h"
@@ -74,6 +75,7 @@ static const char *address_of(const struct config *config, const struct link *li
 /* ---- the log -------------------------------------------------------------------------------------------------- */
 
 struct last_event {
+	const struct config *config;
 	bool readable, found;
 	char code[16], time[CLOCK_TEXT_BYTES];
 	int64_t age_ms;
@@ -84,7 +86,7 @@ static void take_line(void *context, const char *bytes, size_t length)
 	struct last_event *last = context;
 	struct line line;
 
-	if (!line_parse(bytes, length, &line) || line_event(&line) == LINE_OTHER)
+	if (!line_parse(bytes, length, &line) || line_event(&line) == LINE_OTHER || !ours_is(last->config, &line))
 		return;
 	last->found = true;
 	(void)snprintf(last->code, sizeof last->code, "0x%08x", line.code);
@@ -98,6 +100,7 @@ static void look_at_log(const struct config *config, struct last_event *last)
 	struct error ignored = {0};
 
 	memset(last, 0, sizeof *last);
+	last->config = config;
 	if (config->log.source == CONFIG_LOG_FILE)
 		last->readable = follow_history(config->log.file, HISTORY_BYTES, take_line, last, &last->age_ms, &ignored) == 0;
 }

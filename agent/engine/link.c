@@ -143,8 +143,40 @@ static int push(struct link *link, struct mono now)
 			return 0;
 		dialogue_sent(&link->dialogue, taken);
 		link->quiet_at = mono_add_ms(now, DIALOGUE_QUIET_MS);
+		link->tail = 0;
+		link->tail_open = false;
 		link->deadline = mono_add_ms(now, timeout_ms(link->config->cli.command_timeout_s));
 	}
+}
+
+/* Something arrived. Log lines do not disturb a question that stands open (a console can print fifty a second); the unfinished
+ * beginning of one may look like more of the question: then the look at the end of the quiet decides. */
+static void stir(struct link *link, struct mono now)
+{
+	bool open;
+	size_t tail = dialogue_tail(&link->dialogue, &open);
+	bool unfinished = link->dialogue.in.len > 0 && link->dialogue.in.data[link->dialogue.in.len - 1] != '\n';
+
+	if (tail == link->tail || (link->tail_open && unfinished))
+		return;
+	link->tail = tail;
+	link->tail_open = open;
+	link->quiet_at = mono_add_ms(now, DIALOGUE_QUIET_MS);
+}
+
+/* Whether nothing but log lines came since quiet_at was set. */
+static bool is_quiet(struct link *link, struct mono now)
+{
+	bool open;
+	size_t tail = dialogue_tail(&link->dialogue, &open);
+	bool same = tail == link->tail;
+
+	if (!mono_reached(link->quiet_at, now))
+		return false;
+	link->tail = tail;
+	link->tail_open = open;
+	link->quiet_at = mono_add_ms(now, DIALOGUE_QUIET_MS);
+	return same;
 }
 
 /* Takes what arrived: 1 when there was something, 0 when not, -1 when the session is over. */
@@ -159,7 +191,7 @@ static int pull(struct link *link, struct mono now)
 		return 0;
 	dialogue_input(&link->dialogue, bytes, got);
 	explicit_bzero(bytes, got);
-	link->quiet_at = mono_add_ms(now, DIALOGUE_QUIET_MS);
+	stir(link, now);
 	link->deadline = mono_add_ms(now, timeout_ms(link->config->cli.command_timeout_s));
 	return 1;
 }
@@ -252,9 +284,8 @@ enum link_status link_step(struct link *link, struct mono now)
 		got = pull(link, now);
 		if (got < 0)
 			dialogue_ended(&link->dialogue, link->error.what);
-		else if (got == 0 && mono_reached(link->quiet_at, now)) {
+		else if (got == 0 && is_quiet(link, now)) {
 			dialogue_quiet(&link->dialogue);
-			link->quiet_at = mono_add_ms(now, DIALOGUE_QUIET_MS);
 			got = 1; /* it may have something to say */
 		}
 	} while (got != 0);

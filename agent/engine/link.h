@@ -36,6 +36,8 @@ struct link {
 	struct mono deadline;         /* silence, or connecting */
 	struct mono operation_deadline;
 	struct mono quiet_at;
+	size_t tail;                  /* dialogue_tail() when quiet_at was set */
+	bool tail_open;
 	link_trace_function *trace;
 	void *trace_context;
 	bool traced_busy;

@@ -38,24 +38,29 @@ static int replay(const char *path, struct journal_state *state, size_t *good, s
 
 int logbook_open(struct logbook *book, const char *state_dir, struct error *error)
 {
+	struct error ignored = {0};
 	size_t good = 0, total = 0;
 
 	memset(book, 0, sizeof *book);
 	book->fd = -1;
 	make_path(state_dir, "journal", book->path, sizeof book->path);
 	book->lock_fd = durable_lock(state_dir, error);
-	if (book->lock_fd < 0)
+	book->broken = book->lock_fd < 0;
+	if (book->broken && error->code == ERROR_BUSY)
 		return -1;
-	if (replay(book->path, &book->state, &good, &total, &book->torn, NULL, NULL, error))
-		goto failed;
+	if (replay(book->path, &book->state, &good, &total, &book->torn, NULL, NULL, book->broken ? &ignored : error)) {
+		journal_state_init(&book->state); /* half a truth would be none */
+		book->broken = true;
+	}
+	if (book->broken)
+		return -1;
 	book->fd = durable_open(book->path, error);
-	if (book->fd < 0 || (book->torn && durable_cut(book->fd, good, error)))
-		goto failed;
+	if (book->fd < 0 || (book->torn && durable_cut(book->fd, good, error))) {
+		book->broken = true;
+		return -1;
+	}
 	book->file_bytes = good;
 	return 0;
-failed:
-	logbook_close(book);
-	return -1;
 }
 
 void logbook_close(struct logbook *book)

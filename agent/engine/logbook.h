@@ -19,7 +19,8 @@ struct logbook {
 };
 
 /* Takes the lock of STATE_DIR, replays and repairs. ERROR_BUSY: another process works here. ERROR_INTERNAL: damaged, with the command that
- * shows it and what to do. 0 or -1. */
+ * shows it and what to do. 0 or -1. After -1, but for ERROR_BUSY, BOOK is broken and its state is what could be read all the same (a disk that
+ * cannot be written any more; nothing of a damaged journal): so a service that is disabled is not left so. Call logbook_close() in any case. */
 int logbook_open(struct logbook *book, const char *state_dir, struct error *error);
 void logbook_close(struct logbook *book);
 

@@ -57,7 +57,7 @@ int refused_check(const struct config *config, struct error *error)
 	identity = strchr(then, '\n');
 	if (identity && strcmp(identity + 1, now) == 0)
 		return error_set(error, ERROR_AUTH,
-				 "put the right password into the file that [cli] password_file names, then run the same command again",
+				 "put the right password into the file that [cli] password_file names (or, when only the account was locked, touch that file), then run the same command again",
 				 "the appliance refused user %s at %.*s with exactly these files; the same is not tried again (accounts get locked)",
 				 config->cli.user, (int)(identity - then), then);
 	(void)unlink(path);

@@ -40,7 +40,7 @@ static int due_event(struct runner *r, struct mono now)
 		if (event >= 0)
 			return event;
 	}
-	if (runner_watches_log(r->state) && r->follow) {
+	if (runner_watches_log(r) && r->follow) {
 		int event = runner_read_log(r, now);
 
 		if (event >= 0)
@@ -76,7 +76,7 @@ static struct mono next_deadline(const struct runner *r, struct mono now)
 		at = mono_earlier(at, link_deadline(&r->link));
 	else if (r->wanted >= 0)
 		at = mono_earlier(at, r->start_at);
-	if (runner_watches_log(r->state) && r->follow)
+	if (runner_watches_log(r) && r->follow)
 		at = mono_earlier(at, follow_deadline(r->follow));
 	if (r->state == RUN_AWAIT && !r->work_open)
 		at = mono_earlier(at, r->quiet_at);
@@ -110,7 +110,7 @@ static int wait_event(struct runner *r, struct error *error)
 		show_wait(r, now);
 		until = next_deadline(r, now);
 		fds[0] = r->running >= 0 ? link_poll(&r->link) : (struct pollfd){.fd = -1};
-		fds[1] = (struct pollfd){.fd = runner_watches_log(r->state) && r->follow ? follow_fd(r->follow) : -1, .events = POLLIN};
+		fds[1] = (struct pollfd){.fd = runner_watches_log(r) && r->follow ? follow_fd(r->follow) : -1, .events = POLLIN};
 		signal_number = loop_wait(&r->loop, fds, 2, until, error);
 		if (signal_number < 0)
 			return -1;
@@ -231,6 +231,9 @@ static void say_next(const struct runner *r, int exit_code, char next[NEXT_BYTES
 				(void)snprintf(next, NEXT_BYTES, "%s (or, if you know better: --override-%s)",
 					       precheck_next((enum precheck_refusal)i), name);
 		}
+	else if (exit_code != 0 && r->have_book && r->book.broken)
+		(void)snprintf(next, NEXT_BYTES, "make state_dir %s writable again (df -h, df -i, dmesg); then: drr-agent recover -c %s",
+			       r->config->agent.state_dir, file);
 	else if (exit_code == 5 && r->bounced && r->previous >= RUN_TRIGGER)
 		(void)snprintf(next, NEXT_BYTES, "drr-agent run -c %s --run %s --steps await", file, r->run);
 	else if (exit_code == 5 && r->flush_unknown)
@@ -251,15 +254,16 @@ static void say_sentence(const struct runner *r, char *out, size_t size)
 	const char *more = "";
 
 	if (r->flush_unknown && r->verdict == RUN_DONE)
-		more = "; the answer to the flush was lost, but the service waited for its registration and got it";
+		more = "; the flush had no clear answer, but the service waited for its registration and got it";
 	else if (r->flush_unknown)
-		more = "; the answer to the flush was lost: it may or may not have happened";
+		more = "; the flush had no clear answer: it may or may not have happened";
 	else if (r->flushed && r->verdict != RUN_DONE)
 		more = "; the flush was accepted";
 	(void)snprintf(out, size, "%s%s", r->sentence, more);
 }
 
-static void record_end(struct runner *r, int exit_code, const char *sentence)
+/* -1: the journal cannot be written, and stays open. */
+static int record_end(struct runner *r, int exit_code, const char *sentence)
 {
 	struct journal_record record = logbook_record(JOURNAL_END, JOURNAL_STEP_NONE, r->run);
 	struct error error = {0};
@@ -267,11 +271,11 @@ static void record_end(struct runner *r, int exit_code, const char *sentence)
 
 	/* What may be disabled stays open in the journal, for recover. A run that never began has nothing to end. */
 	if (!r->have_book || r->book.broken || !r->book.state.run_open || r->book.state.disable_open)
-		return;
+		return 0;
 	(void)snprintf(code, sizeof code, "%d", exit_code);
 	(void)journal_add(&record, "exit", code);
 	journal_add_sentence(&record, sentence);
-	(void)logbook_write(&r->book, &record, &error);
+	return logbook_write(&r->book, &record, &error);
 }
 
 static int finish(struct runner *r)
@@ -280,8 +284,13 @@ static int finish(struct runner *r)
 	char next[NEXT_BYTES], whole[ERROR_WHAT_MAX_BYTES];
 
 	say_sentence(r, whole, sizeof whole);
+	if (record_end(r, exit_code, whole) && r->verdict == RUN_DONE) {
+		r->verdict = RUN_FAILED;
+		r->sentence = "all steps asked for are done, but the journal cannot be written and stays open";
+		exit_code = run_exit_code(r->verdict, r->flushed);
+		say_sentence(r, whole, sizeof whole);
+	}
 	say_next(r, exit_code, next);
-	record_end(r, exit_code, whole);
 	report_end(&r->report, end_word(r->verdict), exit_code, whole, next);
 	return exit_code;
 }
@@ -352,6 +361,20 @@ static int fail(struct runner *r, const struct error *error)
 
 /* ---- recover -------------------------------------------------------------------------------------------------- */
 
+/* With the service disabled a bad disk is the smaller evil: what can be read says what to enable. 0, or -1 and ERROR. */
+static int take_book(struct runner *r, struct error *error)
+{
+	if (logbook_open(&r->book, r->config->agent.state_dir, error)) {
+		if (!r->book.state.disable_open) {
+			logbook_close(&r->book);
+			return -1;
+		}
+		report_line(&r->report, "recover", "started", "the journal cannot be written: enabling without it", error->what);
+	}
+	r->have_book = true;
+	return 0;
+}
+
 static bool same_run_flushed(const struct journal_state *state, const char *run)
 {
 	return strcmp(state->run, run) == 0 && (state->flush_done || state->flush_unknown || state->flush_open);
@@ -393,11 +416,15 @@ static int close_open_run(struct runner *r)
 	exit_code = r->flushed && !r->book.state.await_done ? 5 : 0;
 	r->bounced = r->book.state.bounce_done;
 	if (exit_code == 5)
-		sentence = "the service is enabled; the interrupted run flushed, or may have, and is not complete";
+		sentence = "the service is enabled as far as this agent changed it; the interrupted run flushed, or may have, and is not complete";
 	if (exit_code == 5)
 		(void)snprintf(next, sizeof next, "drr-agent run -c %s --run %s --steps %s", r->config->path, r->run,
 			       r->bounced ? "confirm,await" : "bounce,confirm,await");
-	record_end(r, exit_code ? exit_code : 4, sentence);
+	if (record_end(r, exit_code ? exit_code : 4, sentence)) {
+		sentence = "the service is enabled as far as this agent changed it, but the journal cannot be written and stays open";
+		exit_code = exit_code ? exit_code : 4;
+		say_next(r, exit_code, next);
+	}
 	if (r->before_run)
 		report_line(&r->report, "recover", exit_code ? "failed" : "done", sentence, next[0] ? next : NULL);
 	else
@@ -430,9 +457,8 @@ int run_recover(const struct config *config, bool json, bool verbose)
 
 	request.json = json;
 	request.verbose = verbose;
-	if (prepare(r, config, &request, &error) || logbook_open(&r->book, config->agent.state_dir, &error))
+	if (prepare(r, config, &request, &error) || take_book(r, &error))
 		return fail(r, &error);
-	r->have_book = true;
 	if (r->book.torn)
 		report_line(&r->report, "recover", "started", "the journal's last record was unfinished (power cut?) and was cut off", NULL);
 	if (!r->book.state.run_open && !r->book.state.disable_open) {
@@ -495,9 +521,8 @@ static void tell_plan(struct runner *r)
 /* The lock, the journal, what an earlier process left open. 1: go on; 2: that was finished, begin afresh; 0: it could not be: *exit_code; -1: ERROR. */
 static int open_book(struct runner *r, int *exit_code, struct error *error)
 {
-	if (logbook_open(&r->book, r->config->agent.state_dir, error))
+	if (take_book(r, error))
 		return -1;
-	r->have_book = true;
 	if (r->book.state.run_open || r->book.state.disable_open) {
 		report_line(&r->report, "recover", "started", "an earlier run was interrupted: finishing what it left open first", r->book.state.run);
 		r->before_run = true;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "engine/ours.h"
 #include "engine/runner.h"
 
 /* A phase is what shares one deadline: a command and the looks at what became of it. */
@@ -57,9 +58,12 @@ bool runner_is_primary(const struct runner *r)
 	return view.own && view.own == view.primary && view.own->link_ok != PEERING_NO;
 }
 
-bool runner_watches_log(enum run_state state)
+bool runner_watches_log(const struct runner *r)
 {
-	return state == RUN_CONFIRM || state == RUN_SECOND || state == RUN_TRIGGER || state == RUN_AWAIT;
+	/* The line can come before "up" does: it is read then, and no further, so that what follows is still there for the states it belongs to. */
+	if (r->state == RUN_ENABLE_WAIT)
+		return !r->saw_waiting;
+	return r->state == RUN_CONFIRM || r->state == RUN_SECOND || r->state == RUN_TRIGGER || r->state == RUN_AWAIT;
 }
 
 /* A stop, or a deadline, must not fall between a command and its answer: then nobody would know what became of it. */
@@ -152,11 +156,15 @@ static void enter_log_state(struct runner *r)
 {
 	resume_mark(r);
 	if (!r->follow) {
-		runner_evidence(r, "no log file is watched");
-		r->pending = RUN_EV_COMPLAINT;
+		runner_evidence(r, "no log is watched");
+		r->pending = RUN_EV_DEADLINE; /* nothing can come: no use waiting */
 		return;
 	}
 	follow_set_active(r->follow, true);
+	if (r->state == RUN_CONFIRM && r->saw_waiting) {
+		runner_evidence(r, "%s", r->waiting_line);
+		r->pending = RUN_EV_LINE_WAITING;
+	}
 	if (r->state != RUN_SECOND)
 		link_close(&r->link); /* waiting can take half an hour: no session is held meanwhile */
 }
@@ -212,7 +220,10 @@ void runner_enter(struct runner *r, struct mono now)
 		r->deadline = plans[r->state].phase == PHASE_NONE ? MONO_NEVER : mono_add_ms(now, phase_limit_ms(r, plans[r->state].phase));
 	if (r->state == RUN_PRECHECK)
 		r->wanted = runner_next_question(r);
-	else if (r->state != RUN_OVER && !again && skips(r))
+	else if (r->state == RUN_CONFIRM && r->have_book && r->book.broken) {
+		runner_evidence(r, "%s", r->journal_trouble); /* it was the record that the service was seen enabled */
+		r->pending = RUN_EV_DISK;
+	} else if (r->state != RUN_OVER && !again && skips(r))
 		r->pending = RUN_EV_SKIP;
 	else if (r->state == RUN_CONFIRM || r->state == RUN_TRIGGER || r->state == RUN_AWAIT)
 		enter_log_state(r);
@@ -285,7 +296,9 @@ static int judge_enabled(struct runner *r, struct mono now)
 	seen_enabled(r, now);
 	if (up)
 		return RUN_EV_DONE;
-	return r->state == RUN_ENABLE_WAIT && mono_diff_ms(now, r->state_since) > RUN_UP_LIMIT_MS ? RUN_EV_SKIP : RUN_EV_ENABLED;
+	if (r->state == RUN_ENABLE_WAIT && (r->saw_waiting || mono_diff_ms(now, r->state_since) > RUN_UP_LIMIT_MS))
+		return RUN_EV_SKIP;
+	return RUN_EV_ENABLED;
 }
 
 /* The last look asks twice: the table, then the service. */
@@ -349,6 +362,9 @@ static bool forgive_precheck(struct runner *r, int *event)
 		*event = judge_precheck(r); /* a finding, which the decision names */
 		return true;
 	}
+	/* Closed without a word behind the password: perhaps a refusal. Nothing is at stake yet, so it is not sent again by itself. */
+	if (code == ERROR_LOST && r->link.dialogue.password_sent && r->link.dialogue.probes == 0)
+		return false;
 	if ((code == ERROR_LOST || code == ERROR_TIMEOUT) && r->precheck_retries++ == 0) {
 		r->wanted = r->running; /* cut while we only looked: worth a second session */
 		*event = RUNNER_GO_ON;
@@ -417,6 +433,7 @@ static int event_of_line(struct runner *r, enum line_event event, struct mono no
 {
 	switch (event) {
 	case LINE_WAITING:
+		r->saw_waiting = true;
 		return RUN_EV_LINE_WAITING;
 	case LINE_ACCEPTED:
 	case LINE_QUEUED:
@@ -450,12 +467,14 @@ int runner_read_log(struct runner *r, struct mono now)
 	while (follow_next(r->follow, now, &line, &length, &error)) {
 		int event;
 
-		if (!line_parse(line, length, &parsed))
+		if (!line_parse(line, length, &parsed) || !ours_is(r->config, &parsed))
 			continue;
 		event = event_of_line(r, line_event(&parsed), now);
 		if (event < 0)
 			continue;
 		(void)text_escape(r->evidence, sizeof r->evidence, line, length);
+		if (event == RUN_EV_LINE_WAITING)
+			(void)snprintf(r->waiting_line, sizeof r->waiting_line, "%s", r->evidence);
 		return event;
 	}
 	if (error.code != ERROR_NONE) {

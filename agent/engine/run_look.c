@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/ours.h"
 #include "engine/runner.h"
 
 /* The precheck asks these, in this order. */
@@ -17,7 +18,11 @@ int runner_next_question(const struct runner *r)
 
 static void take_history_line(void *context, const char *line, size_t length)
 {
-	precheck_log_line(context, line, length);
+	struct runner *r = context;
+	struct line parsed;
+
+	if (line_parse(line, length, &parsed) && ours_is(r->config, &parsed))
+		precheck_log_line(&r->log, line, length);
 }
 
 static void read_history(struct runner *r)
@@ -27,10 +32,19 @@ static void read_history(struct runner *r)
 	precheck_log_init(&r->log);
 	if (r->config->log.source != CONFIG_LOG_FILE)
 		return;
-	r->log.readable = follow_history(r->config->log.file, RUNNER_HISTORY_BYTES, take_history_line, &r->log, &r->log.modified_age_ms,
+	r->log.readable = follow_history(r->config->log.file, RUNNER_HISTORY_BYTES, take_history_line, r, &r->log.modified_age_ms,
 					 &error) == 0;
 	if (!r->log.readable)
 		report_line(&r->report, "precheck", "started", error.what, error.next[0] ? error.next : NULL);
+}
+
+/* A run that goes on where it flushed finds the service waiting for its registration because of its own bounce. */
+static void forgive_own_wait(struct runner *r)
+{
+	if (!r->flushed || !r->request->run || r->log.last != LINE_WAITING)
+		return;
+	report_line(&r->report, "precheck", "started", "the service waits for its registration since this run flushed: that is no other DRR", NULL);
+	r->log.last = LINE_OTHER;
 }
 
 static void tell_refusals(struct runner *r, unsigned set, const char *state)
@@ -57,6 +71,7 @@ enum run_event runner_decide(struct runner *r)
 	char table[RUNNER_EVIDENCE_BYTES / 2];
 
 	read_history(r);
+	forgive_own_wait(r);
 	precheck_decide(facts, &r->log, &limits, runner_address(r), r->request->steps, r->request->overrides, &r->precheck);
 	tell_refusals(r, r->precheck.overridden, "started");
 	tell_refusals(r, r->precheck.refused, "refused");

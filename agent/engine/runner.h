@@ -58,6 +58,8 @@ struct runner {
 	struct mono disabled_at, quiet_at;
 	bool work_open;           /* an event was accepted and no transaction completed since */
 	unsigned transactions;
+	bool saw_waiting;         /* the waiting line came, since the last disable */
+	char waiting_line[RUNNER_EVIDENCE_BYTES];
 	char evidence[RUNNER_EVIDENCE_BYTES];
 	char journal_trouble[ERROR_WHAT_MAX_BYTES];
 };
@@ -77,8 +79,8 @@ bool runner_is_primary(const struct runner *r);
 const char *runner_address(const struct runner *r);
 bool runner_defers_stop(const struct runner *r);
 bool runner_defers_deadline(const struct runner *r);
-/* What the log tells in STATE. */
-bool runner_watches_log(enum run_state state);
+/* Whether new log lines are events now. */
+bool runner_watches_log(const struct runner *r);
 void runner_evidence(struct runner *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- run_look.c */

@@ -67,10 +67,11 @@ void precheck_log_line(struct precheck_log *log, const char *bytes, size_t lengt
 	if (!line_parse(bytes, length, &line))
 		return;
 	log->newest_time_ms = line.time_ms;
+	log->newest_kind = line.time_kind;
 	event = line_event(&line);
 	if (event == LINE_COMPLETED) {
 		log->last = LINE_OTHER;
-	} else if (event == LINE_WAITING || event == LINE_ACCEPTED || (event == LINE_WORKING && log->last != LINE_OTHER)) {
+	} else if (event == LINE_WAITING || event == LINE_ACCEPTED || event == LINE_QUEUED || (event == LINE_WORKING && log->last != LINE_OTHER)) {
 		log->last = event;
 		log->last_time_ms = line.time_ms;
 		log->time_kind = line.time_kind;
@@ -78,12 +79,12 @@ void precheck_log_line(struct precheck_log *log, const char *bytes, size_t lengt
 }
 
 /* How long ago the open line was logged: from it to the newest line on the appliance's clock, and from the last write to now on ours.
- * Where the log's clock went back (a year's end in syslog times), only ours counts. */
+ * Where the log's clock went back (a year's end in syslog times) or changed its format, only ours counts. */
 static int64_t open_age_ms(const struct precheck_log *log)
 {
-	int64_t within = log->newest_time_ms - log->last_time_ms;
+	int64_t within = log->newest_kind == log->time_kind ? log->newest_time_ms - log->last_time_ms : 0;
 
-	return (within > 0 ? within : 0) + log->modified_age_ms;
+	return (within > 0 ? within : 0) + (log->modified_age_ms > 0 ? log->modified_age_ms : 0);
 }
 
 static bool drr_under_way(const struct precheck_log *log, const struct precheck_limits *limits, int64_t *age_ms)
@@ -92,6 +93,11 @@ static bool drr_under_way(const struct precheck_log *log, const struct precheck_
 		return false;
 	*age_ms = open_age_ms(log);
 	return *age_ms < (log->last == LINE_WAITING ? limits->waiting_fresh_ms : limits->accepted_fresh_ms);
+}
+
+static bool is_out(const struct peering_row *row)
+{
+	return row->link_ok == PEERING_NO || (row->priority_known && row->priority < 0);
 }
 
 void precheck_decide(const struct appliance_facts *facts, const struct precheck_log *log, const struct precheck_limits *limits,
@@ -107,9 +113,10 @@ void precheck_decide(const struct appliance_facts *facts, const struct precheck_
 	if (group) {
 		found |= (unsigned)(view->primaries == 0) << PRECHECK_NO_PRIMARY;
 		found |= (unsigned)(view->primaries > 1) << PRECHECK_SEVERAL_PRIMARIES;
-		found |= (unsigned)(view->primaries == 1 && !view->quorum) << PRECHECK_NO_QUORUM;
+		/* Told beside the two above, too: overriding one must not override the other in silence. */
+		found |= (unsigned)(view->active < view->members / 2 + 1 || (view->primaries == 1 && !view->quorum)) << PRECHECK_NO_QUORUM;
 		found |= (unsigned)!view->own << PRECHECK_NOT_IN_TABLE;
-		found |= (unsigned)(view->own && view->own->link_ok == PEERING_NO) << PRECHECK_PEERING_DOWN;
+		found |= (unsigned)(view->own && is_out(view->own)) << PRECHECK_PEERING_DOWN;
 		found |= (unsigned)(facts->admin_state == APPLIANCE_ADMIN_DISABLED) << PRECHECK_SERVICE_DISABLED;
 		found |= (unsigned)drr_under_way(log, limits, &result->open_age_ms) << PRECHECK_DRR_UNDER_WAY;
 	}

@@ -25,10 +25,11 @@ enum precheck_refusal {
 /* What the log told about re-registrations, line by line (precheck_log_line). */
 struct precheck_log {
 	bool readable;            /* false: no log file, or none configured */
-	enum line_event last;     /* LINE_WAITING, LINE_ACCEPTED or LINE_WORKING when one stands open; LINE_OTHER otherwise */
+	enum line_event last;     /* LINE_WAITING, LINE_ACCEPTED, LINE_QUEUED or LINE_WORKING when one stands open; LINE_OTHER otherwise */
 	int64_t last_time_ms;     /* the log's clock */
-	int64_t newest_time_ms;   /* of any line of the same kind of time */
 	enum line_time_kind time_kind;
+	int64_t newest_time_ms;   /* of the last line of any meaning */
+	enum line_time_kind newest_kind;
 	int64_t modified_age_ms;  /* since the file was last written; this host's clock */
 };
 

@@ -13,6 +13,7 @@ static const struct run_row rows[] = {
 	{RUN_PRECHECK, RUN_EV_REFUSED, RUN_OVER, RUN_REFUSED, false, "declined: nothing was changed"},
 	{RUN_PRECHECK, RUN_EV_COMPLAINT, RUN_OVER, RUN_FAILED, false, "the appliance's state could not be read: nothing was changed"},
 	{RUN_PRECHECK, RUN_EV_NOT_SENT, RUN_OVER, RUN_UNREACHABLE, false, "the appliance could not be asked: nothing was changed"},
+	{RUN_PRECHECK, RUN_EV_DEADLINE, RUN_OVER, RUN_UNREACHABLE, false, "the appliance could not be asked in time: nothing was changed"},
 	{RUN_PRECHECK, RUN_EV_STOP, RUN_OVER, RUN_FAILED, false, "stopped: nothing was changed"},
 
 	{RUN_PRIMARY, RUN_EV_DONE, RUN_PRIMARY_WAIT, GO, "switch to this member sent"},
@@ -43,7 +44,7 @@ static const struct run_row rows[] = {
 	{RUN_FLUSH, RUN_EV_DONE, RUN_FLUSH_VERIFY, GO, "flush accepted"},
 	{RUN_FLUSH, RUN_EV_COMPLAINT, RUN_OVER, RUN_FAILED, false, "the appliance refused the flush: nothing was flushed"},
 	{RUN_FLUSH, RUN_EV_NOT_SENT, RUN_FLUSH_CHECK, GO, "session lost before the flush was sent: checked again first"},
-	{RUN_FLUSH, RUN_EV_UNKNOWN, RUN_FLUSH_VERIFY, GO, "session lost behind the flush: it may have happened, it is not sent again, and the service is bounced as if it had"},
+	{RUN_FLUSH, RUN_EV_UNKNOWN, RUN_FLUSH_VERIFY, GO, "no clear answer behind the flush: it may have happened, it is not sent again, and the service is bounced as if it had"},
 	{RUN_FLUSH, RUN_EV_DEADLINE, RUN_OVER, RUN_UNREACHABLE, false, "the flush could not be sent in time: nothing was flushed"},
 	{RUN_FLUSH, RUN_EV_STOP, RUN_OVER, RUN_FAILED, false, "stopped before the flush: nothing was flushed"},
 
@@ -60,7 +61,9 @@ static const struct run_row rows[] = {
 	{RUN_DISABLE, RUN_EV_NOT_SENT, RUN_DISABLE, GO, "session lost before the disable was sent: again"},
 	{RUN_DISABLE, RUN_EV_UNKNOWN, RUN_DISABLE_WAIT, GO, "session lost behind the disable: the state decides"},
 	{RUN_DISABLE, RUN_EV_DEADLINE, RUN_RESCUE, GO, "the disable could not be sent in time: enabling, to be sure"},
-	{RUN_DISABLE, RUN_EV_DISK, RUN_OVER, RUN_FAILED, false, "the journal cannot be written: nothing was disabled"},
+	/* Not "nothing was disabled": the outcome that could not be written may be that of a disable, and one that got no answer before may arrive late. */
+	{RUN_DISABLE, RUN_EV_DISK, RUN_RESCUE, GO, "the journal cannot be written: enabling, to be sure"},
+	{RUN_DISABLE, RUN_EV_DENIED, RUN_RESCUE_WAIT, GO, "the appliance does not let us in, or lacks a right, to disable: looking whether the service is enabled"},
 	{RUN_DISABLE, RUN_EV_STOP, RUN_RESCUE, GO, "stopped: enabling, to be sure"},
 
 	{RUN_DISABLE_WAIT, RUN_EV_DONE, RUN_ENABLE, GO, "seen disabled"},
@@ -82,7 +85,7 @@ static const struct run_row rows[] = {
 	{RUN_ENABLE_WAIT, RUN_EV_NOT_YET, RUN_ENABLE_WAIT, SAME, "not enabled yet"},
 	{RUN_ENABLE_WAIT, RUN_EV_UNKNOWN, RUN_ENABLE, GO, "still disabled after an enable that was perhaps not received: sent again"},
 	{RUN_ENABLE_WAIT, RUN_EV_ENABLED, RUN_ENABLE_WAIT, SAME, "enabled, not up yet"},
-	{RUN_ENABLE_WAIT, RUN_EV_SKIP, RUN_CONFIRM, GO, "seen enabled, but not up within the limit: the log decides"},
+	{RUN_ENABLE_WAIT, RUN_EV_SKIP, RUN_CONFIRM, GO, "seen enabled, not up: the log decides"},
 	{RUN_ENABLE_WAIT, RUN_EV_COMPLAINT, RUN_ENABLE_WAIT, SAME, "the state could not be read: again"},
 	{RUN_ENABLE_WAIT, RUN_EV_NOT_SENT, RUN_ENABLE_WAIT, SAME, "session lost while looking: again"},
 	{RUN_ENABLE_WAIT, RUN_EV_DEADLINE, RUN_RESCUE, GO, "not seen enabled in time: going on trying"},
@@ -108,6 +111,7 @@ static const struct run_row rows[] = {
 	{RUN_CONFIRM, RUN_EV_SKIP, RUN_TRIGGER, GO, "no confirmation asked for"},
 	{RUN_CONFIRM, RUN_EV_LINE_WAITING, RUN_TRIGGER, GO, "the service waits for its registration"},
 	{RUN_CONFIRM, RUN_EV_DEADLINE, RUN_SECOND, GO, "the waiting line did not come in time: looking for other evidence"},
+	{RUN_CONFIRM, RUN_EV_COMPLAINT, RUN_SECOND, GO, "the log cannot be watched: looking for other evidence"},
 	{RUN_CONFIRM, RUN_EV_STOP, RUN_OVER, RUN_FAILED, false, "stopped before the confirmation; the service is enabled"},
 
 	{RUN_SECOND, RUN_EV_DONE, RUN_TRIGGER, GO, "second evidence instead of the waiting line: the peering store is empty and the service was bounced"},
@@ -124,6 +128,8 @@ static const struct run_row rows[] = {
 	{RUN_TRIGGER, RUN_EV_LINE_COMPLETED, RUN_AWAIT, GO, "a transaction completed"},
 	{RUN_TRIGGER, RUN_EV_DEADLINE, RUN_OVER, RUN_INCOMPLETE, false,
 	 "the management server did not call within heartbeat and slack: look at API Manager (gateway service's endpoint, its certificate, the load balancer, outstanding events); do not flush again"},
+	{RUN_TRIGGER, RUN_EV_COMPLAINT, RUN_OVER, RUN_INCOMPLETE, false,
+	 "the log cannot be watched, so whether the service gets its registration is not known here; it is enabled: look at API Manager"},
 	{RUN_TRIGGER, RUN_EV_STOP, RUN_OVER, RUN_INCOMPLETE, false, "stopped while waiting for the management server; the service is enabled"},
 
 	{RUN_AWAIT, RUN_EV_QUIET, RUN_AFTER, GO, "re-registered: transactions completed, and quiet since"},
@@ -132,6 +138,8 @@ static const struct run_row rows[] = {
 	{RUN_AWAIT, RUN_EV_LINE_SETBACK, RUN_AWAIT, GO, "the service reports a timeout or a rejection: it tries again by itself"},
 	{RUN_AWAIT, RUN_EV_DEADLINE, RUN_OVER, RUN_INCOMPLETE, false,
 	 "the re-synchronisation did not complete in time; the service is enabled: look at the gateway log and at API Manager; do not flush again while it goes on"},
+	{RUN_AWAIT, RUN_EV_COMPLAINT, RUN_OVER, RUN_INCOMPLETE, false,
+	 "the log cannot be watched any more, so whether the re-synchronisation completes is not known here; the service is enabled: look at API Manager"},
 	{RUN_AWAIT, RUN_EV_STOP, RUN_OVER, RUN_INCOMPLETE, false, "stopped while the re-synchronisation runs; the service is enabled"},
 
 	{RUN_AFTER, RUN_EV_DONE, RUN_OVER, RUN_DONE, false, "all steps are done: one primary, the service enabled and up"},
