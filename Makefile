@@ -1,5 +1,6 @@
 # Where things are built, and how: make help. A target is a file in toolchains/; third-party sources and libc come through cross/.
-T     ?= $(patsubst ppc64le%,powerpc64le%,$(shell uname -m)-linux-musl)
+HOST  := $(patsubst ppc64le%,powerpc64le%,$(shell uname -m)-linux-musl)
+T     ?= $(HOST)
 O     ?= out
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/drr-agent
 DEPS  ?= $(CACHE)/sources
@@ -22,6 +23,11 @@ OUT     := $O/$T
 # libc and libraries are kept outside the tree, in a folder whose name holds a hash over all that went in: clones share them.
 DEP_ARGS = '$(LIBC)' '$(TRIPLE)' '$(DEP_CC)' '$(DEP_CFLAGS)'
 SYSROOT := $(abspath $(BUILT))/$(shell cross/build key $(DEP_ARGS))
+# The same for what only the tests of a shipped target link.
+ifeq ($(LIBC),musl)
+  TESTROOT := $(abspath $(BUILT))/$(shell LOCK=cross/tests.lock cross/build key $(DEP_ARGS) $(notdir $(SYSROOT)))
+endif
+SHIPPED := $(patsubst toolchains/%.mk,%,$(wildcard toolchains/*-linux-musl.mk))
 
 PROGRAMS := drr-agent $(if $(wildcard agent/drrctl.c),drrctl)
 MAINS    := agent/main.c agent/drrctl.c
@@ -47,10 +53,14 @@ GENERATED = $(SYSROOT)/done $(OUT)/gen/deps_versions.h $(OUT)/gen/command
 
 $(SYSROOT)/done:
 	@cross/build '$(@D)' '$(DEPS)' $(DEP_ARGS)
+ifdef TESTROOT
+$(TESTROOT)/done: $(SYSROOT)/done
+	@LOCK=cross/tests.lock cross/build '$(@D)' '$(DEPS)' '$(LIBC)' '$(TRIPLE)' '$(CC)' '$(DEP_CFLAGS)'
+endif
 $(OUT)/gen/deps_versions.h: cross/deps.lock cross/versions-header
 	@mkdir -p $(@D) && cross/versions-header $(LIBC) >$@
 $(OUT)/gen/command: FORCE
-	@mkdir -p $(@D) && echo "$(subst ",,$(COMPILE) $(WARN))" >$@.new && { cmp -s $@.new $@ || cp $@.new $@; }
+	@mkdir -p $(@D) && echo "$(subst ",,$(COMPILE) $(WARN) $(LINK))" >$@.new && { cmp -s $@.new $@ || cp $@.new $@; }
 
 $(OUT)/obj/%.o: %.c $(GENERATED)
 	@mkdir -p $(@D)
@@ -74,10 +84,11 @@ else
 	$Qln -f $@.full $@
 endif
 
-$(OUT)/tests/%: tests/unit/%.c $(OUT)/libdrr.a $(GENERATED)
+$(OUT)/tests/%: tests/unit/%.c $(OUT)/libdrr.a $(GENERATED) $(TESTROOT:%=%/done)
 	@mkdir -p $(@D)
 	@echo '$T: $<'
-	$Q$(COMPILE) $(TEST_WARN) -DDRR_TESTS_DIR='"$(CURDIR)/tests"' -MF $@.d -o $@ $< $(LINK) $(OUT)/libdrr.a -lcmocka $(LIBS)
+	$Q$(COMPILE) $(TEST_WARN) $(TESTROOT:%=-isystem %/third-party/include) -DDRR_TESTS_DIR='"$(CURDIR)/tests"' -MF $@.d -o $@ $< \
+	  $(LINK) $(OUT)/libdrr.a $(CMOCKA) $(LIBS)
 $(OUT)/fuzz/%: tests/fuzz/%.c $(OUT)/libdrr.a $(GENERATED)
 	@mkdir -p $(@D)
 	@echo '$T: $<'
@@ -88,21 +99,34 @@ test:
 fuzz:
 	@env -u MAKEFLAGS -u MAKELEVEL tests/run fuzz $(SECONDS) $(FUZZ)
 demo:
-	cross/install-packages
-	$(MAKE) all
-	tests/lab/demo
+	@cross/install-packages demo
+	@$(MAKE) --no-print-directory all
+	@DRR_AGENT='$(abspath $(OUT))/drr-agent' tests/lab/demo
+# One archive for each shipped target, and their checksums. Every file in them gets the time SOURCE_DATE_EPOCH (2025-01-01).
+SOURCE_DATE_EPOCH ?= 1735689600
+export SOURCE_DATE_EPOCH
+dist: $(SHIPPED:%=dist-%)
+	@cd '$O/dist' && sha256sum $(SHIPPED:%=drr-agent-$(VERSION)-%.tar.gz) >SHA256SUMS && cat SHA256SUMS
+dist-%: FORCE
+	@$(MAKE) --no-print-directory T=$* all
+	@cross/dist '$O/dist' 'drr-agent-$(VERSION)-$*' $(PROGRAMS:%='$O/$*/%')
 deps:
 	@cross/fetch '$(DEPS)' look
+	@LOCK=cross/tests.lock cross/fetch '$(DEPS)' look
 deps-update:
 	@cross/fetch '$(DEPS)' update
+	@LOCK=cross/tests.lock cross/fetch '$(DEPS)' update
 install: all
-	install -d '$(DESTDIR)$(PREFIX)/bin'
-	install -m 755 $(PROGRAMS:%=$(OUT)/%) '$(DESTDIR)$(PREFIX)/bin'
+	install -D -t '$(DESTDIR)$(PREFIX)/bin' -m 755 $(PROGRAMS:%=$(OUT)/%)
+	install -D -t '$(DESTDIR)$(PREFIX)/share/man/man8' -m 644 conf/drr-agent.8
+	install -D -t '$(DESTDIR)$(PREFIX)/share/man/man5' -m 644 conf/drr-agent.conf.5
+	install -D -m 644 conf/bash-completion '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/drr-agent'
 clean:
 	rm -rf '$O'
 help:
 	@echo 'make [T=target] [O=folder]      the programs, in $O/TARGET (now $T)'
 	@echo 'make test | demo                everything that can be checked here | the lab at work'
+	@echo 'make dist                       an archive for each shipped target, in $O/dist'
 	@echo 'make fuzz SECONDS=n FUZZ=name   all fuzzers, or fuzz_name'
 	@echo 'make deps | deps-update         fill DEPS=$(DEPS) | and move the lock'
 	@echo 'make install DESTDIR= PREFIX=$(PREFIX) | clean'
@@ -112,6 +136,6 @@ print-%:
 	@echo '$($*)'
 
 FORCE:
-.PHONY: all unit-tests fuzzers test fuzz demo deps deps-update install clean help FORCE
+.PHONY: all unit-tests fuzzers test fuzz demo dist deps deps-update install clean help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJECTS:.o=.d) $(MAINS:%.c=$(OUT)/obj/%.d) $(TESTS:=.d) $(FUZZERS:=.d)

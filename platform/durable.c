@@ -84,7 +84,9 @@ static int write_all(int fd, const char *bytes, size_t count_bytes)
 
 		if (wrote < 0 && errno == EINTR)
 			continue;
-		if (wrote < 0)
+		if (wrote == 0)
+			errno = EIO; /* no file system does that; it must not become a loop without end */
+		if (wrote <= 0)
 			return -1;
 		bytes += wrote;
 		count_bytes -= (size_t)wrote;
@@ -327,6 +329,8 @@ int durable_lock(const char *state_dir, struct error *error)
 	if (fd < 0 && errno == ENOENT)
 		return error_set_errno(error, ERROR_CONFIG, ENOENT, "make the folder (install -d -m 0700), or correct state_dir",
 				       "cannot use state_dir %s", state_dir);
+	if (fd < 0 && errno == EROFS) /* a lock needs no writing */
+		fd = open_retry(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return fail(error, "open", path, errno);
 	do

@@ -146,7 +146,7 @@ static int terminal_prepare(int terminal)
 	cfmakeraw(&mode);
 	if (tcsetattr(terminal, TCSANOW, &mode) != 0)
 		return -1;
-	return ioctl(terminal, TIOCSWINSZ, &size);
+	return ioctl(terminal, (int)TIOCSWINSZ, &size);
 }
 
 /* Opens a pty: *terminal is the command's side. Both close on exec. */

@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <libssh2.h>
 #include <malloc.h>
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/entropy.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,8 +35,6 @@ enum {
 	TURNS_MAX = 4096,          /* pieces fed in one read without a byte for us: then the caller gets a chance to look at its clock */
 	SEEN_BYTES = 3072,         /* server's version and KEXINIT: OpenSSH's has about 1.1 KiB */
 	KEY_HEAD_BYTES = 512,
-	GUARD_BELOW_BYTES = 128,   /* the names of libssh2's own RSA signature algorithms have 34 */
-	LONGEST_PACKET_BYTES = 40 * 1024, /* libssh2's LIBSSH2_PACKET_MAXPAYLOAD is 40000 */
 	READ_TIMEOUT_S = 1000000,  /* deadlines are the caller's; libssh2's own (60 s) would be measured with the wall clock */
 	FREE_TRIES = 8,
 };
@@ -111,17 +111,10 @@ static struct ssh *of(struct transport *t)
 /* --- memory: libssh2 frees answers to password prompts without wiping them, so we wipe everything. The blocks must be malloc()'s own,
  * as libssh2's mbedTLS part frees some of them with mbedtls_free(). --- */
 
-/* libssh2 1.11.1 copies the signature algorithms that it has in common with the server's list (server-sig-algs, RFC 8308) into a block
- * that has room for each of its own once (userauth.c, _libssh2_key_sign_algorithm): a server that names one twice writes behind its end.
- * No copy is longer than the packet with the list, so small blocks of that phase get room for the longest packet. */
-static size_t memory_guard(const struct ssh *ssh, size_t count)
-{
-	return ssh->phase == PHASE_KEY && count < GUARD_BELOW_BYTES ? LONGEST_PACKET_BYTES : count;
-}
-
 static void *memory_new(size_t count, void **abstract)
 {
-	return malloc(memory_guard(*abstract, count));
+	(void)abstract;
+	return malloc(count);
 }
 
 static void memory_free(void *memory, void **abstract)
@@ -935,12 +928,32 @@ static void ssh_close(struct transport *t)
 	free(ssh);
 }
 
+/* libssh2_init() does not say when it gets no random numbers, and the first use of them is then a crash. */
+static bool have_random(void)
+{
+	mbedtls_entropy_context entropy;
+	mbedtls_ctr_drbg_context random;
+	int result;
+
+	mbedtls_entropy_init(&entropy);
+	mbedtls_ctr_drbg_init(&random);
+	result = mbedtls_ctr_drbg_seed(&random, mbedtls_entropy_func, &entropy, NULL, 0);
+	mbedtls_ctr_drbg_free(&random);
+	mbedtls_entropy_free(&entropy);
+	return result == 0;
+}
+
 struct transport *ssh_open(const struct ssh_settings *settings, struct ssh_report *report, struct error *error)
 {
 	static const struct transport_ops ops = {ssh_connect, ssh_read, ssh_write, ssh_events, ssh_close};
 	struct ssh *ssh = calloc(1, sizeof *ssh);
 
 	memset(report, 0, sizeof *report);
+	if (ssh && !have_random()) {
+		(void)error_set(error, ERROR_INTERNAL, "look at /dev/random and at the limit of open files", "there are no random numbers to be had for SSH");
+		free(ssh);
+		return NULL;
+	}
 	if (!ssh || libssh2_init(0) != 0) {
 		(void)error_set_errno(error, ERROR_INTERNAL, ENOMEM, NULL, "cannot start the SSH library");
 		free(ssh);

@@ -6,3 +6,4 @@ DEP_CC     = gcc
 DEP_CFLAGS = -O2 -g
 OPT        = -O2 -g
 LINK       =
+CMOCKA     = -lcmocka

@@ -103,7 +103,8 @@ static void test_clean_start(void **state)
 
 	assert_int_equal(pipe(extra), 0); /* not close-on-exec */
 	assert_int_equal(loop_open(&loop, &error), 0);
-	expect_output("grep -E 'Sig(Blk|Ign)' /proc/self/status | tr -s '\\t\\n' '  '", "SigBlk: 0000000000000000 SigIgn: 0000000000000000 ",
+	/* Signals 32 and 33 are libc's own: some parents leave them ignored, and nobody can reset them. */
+	expect_output("grep -E 'Sig(Blk|Ign)' /proc/self/status | sed 's/SigIgn:\t0000000[01]8/SigIgn:\t000000000/' | tr -s '\\t\\n' '  '", "SigBlk: 0000000000000000 SigIgn: 0000000000000000 ",
 		      "exit status 0");
 	expect_output("for n in 3 4 5 6 7 8 9 10 11 12; do test -e /proc/$$/fd/$n && echo $n; done; echo none", "none\n", "exit status 0");
 	loop_close(&loop);

@@ -651,7 +651,8 @@ static void test_no_ssh(void **state)
 		struct ssh_settings settings = settings_for(&server);
 
 		expect_failure(&settings, cases[i].code);
-		if (!strstr(error.what, cases[i].part))
+		/* The reset may come so early that it ends the connect. */
+		if (!strstr(error.what, cases[i].part) && !(cases[i].reset && strstr(error.what, "reset by peer")))
 			fail_msg("case %zu: %s", i, error.what);
 		(void)close(listener);
 		(void)kill(pid, SIGKILL);
