@@ -420,7 +420,7 @@ static int close_open_run(struct runner *r)
 	if (exit_code == 5)
 		(void)snprintf(next, sizeof next, "drr-agent run -c %s --run %s --steps %s", r->config->path, r->run,
 			       r->bounced ? "confirm,await" : "bounce,confirm,await");
-	if (record_end(r, exit_code ? exit_code : 4, sentence)) {
+	if (record_end(r, exit_code || r->flushed ? exit_code : 4, sentence)) { /* flushed and 0: the configuration was back */
 		sentence = "the service is enabled as far as this agent changed it, but the journal cannot be written and stays open";
 		exit_code = exit_code ? exit_code : 4;
 		say_next(r, exit_code, next);

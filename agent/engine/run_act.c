@@ -241,6 +241,12 @@ void runner_enter(struct runner *r, struct mono now)
 
 /* ---- judging an answer ---------------------------------------------------------------------------------------- */
 
+/* A command that has no effect is sent again: soon where its answer was lost, after LOOKS where it was accepted. Both are idempotent. */
+static bool sends_again(struct runner *r, unsigned looks)
+{
+	return ++r->looks >= (r->outcome_unknown ? (unsigned)RUNNER_LOOKS_BEFORE_AGAIN : looks);
+}
+
 static int judge_primary(struct runner *r)
 {
 	char table[RUNNER_EVIDENCE_BYTES];
@@ -248,9 +254,7 @@ static int judge_primary(struct runner *r)
 	runner_evidence(r, "%s", peering_table_describe(&r->link.facts.table, table, sizeof table));
 	if (runner_is_primary(r))
 		return RUN_EV_DONE;
-	if (r->state == RUN_PRIMARY_WAIT && r->outcome_unknown && ++r->looks >= RUNNER_LOOKS_BEFORE_AGAIN)
-		return RUN_EV_UNKNOWN;
-	return RUN_EV_NOT_PRIMARY;
+	return r->state == RUN_PRIMARY_WAIT && sends_again(r, RUNNER_LOOKS_SWITCH) ? RUN_EV_UNKNOWN : RUN_EV_NOT_PRIMARY;
 }
 
 static int judge_disabled(struct runner *r)
@@ -285,11 +289,8 @@ static int judge_enabled(struct runner *r, struct mono now)
 	bool up = strcmp(facts->op_state, "up") == 0;
 
 	runner_evidence(r, "admin-state %s, %s", facts->admin_state == APPLIANCE_ADMIN_DISABLED ? "disabled" : "enabled", facts->op_state);
-	if (facts->admin_state != APPLIANCE_ADMIN_ENABLED) {
-		if (r->outcome_unknown && ++r->looks >= RUNNER_LOOKS_BEFORE_AGAIN)
-			return RUN_EV_UNKNOWN;
-		return RUN_EV_NOT_YET;
-	}
+	if (facts->admin_state != APPLIANCE_ADMIN_ENABLED)
+		return sends_again(r, RUNNER_LOOKS_ENABLE) ? RUN_EV_UNKNOWN : RUN_EV_NOT_YET;
 	/* It counts as brought back from here on: the log decides about the rest. */
 	if (r->state == RUN_ENABLE_WAIT)
 		r->deadline = MONO_NEVER;

@@ -17,6 +17,8 @@ enum {
 	RUNNER_STUNNED_MS = 15000,            /* a wait that ends this much late: the machine stood still */
 	RUNNER_HISTORY_BYTES = 4 * 1024 * 1024, /* how far back the precheck reads the log */
 	RUNNER_LOOKS_BEFORE_AGAIN = 3,        /* looks after a command of unknown outcome before it is sent again */
+	RUNNER_LOOKS_ENABLE = 10,             /* the same after an enable that was accepted, and yet the service stays disabled */
+	RUNNER_LOOKS_SWITCH = 50,             /* the same after a switch that was accepted: 25 s; a fail-over was seen to take 11 s */
 	RUNNER_GO_ON = -1,
 };
 

@@ -29,7 +29,7 @@ static const struct run_row rows[] = {
 	{RUN_PRIMARY_WAIT, RUN_EV_NOT_PRIMARY, RUN_PRIMARY_WAIT, SAME, "not primary yet"},
 	{RUN_PRIMARY_WAIT, RUN_EV_COMPLAINT, RUN_PRIMARY_WAIT, SAME, "the table could not be read: again"},
 	{RUN_PRIMARY_WAIT, RUN_EV_NOT_SENT, RUN_PRIMARY_WAIT, SAME, "session lost while looking: again"},
-	{RUN_PRIMARY_WAIT, RUN_EV_UNKNOWN, RUN_PRIMARY, GO, "still not primary after a switch that was perhaps not received: sent again"},
+	{RUN_PRIMARY_WAIT, RUN_EV_UNKNOWN, RUN_PRIMARY, GO, "still not primary after a switch that was perhaps not received, or not obeyed: sent again"},
 	{RUN_PRIMARY_WAIT, RUN_EV_DEADLINE, RUN_OVER, RUN_FAILED, false, "this member did not become the one primary: nothing was flushed"},
 	{RUN_PRIMARY_WAIT, RUN_EV_STOP, RUN_OVER, RUN_FAILED, false, "stopped before the flush: nothing was flushed"},
 
@@ -83,7 +83,7 @@ static const struct run_row rows[] = {
 
 	{RUN_ENABLE_WAIT, RUN_EV_DONE, RUN_CONFIRM, GO, "seen enabled and up"},
 	{RUN_ENABLE_WAIT, RUN_EV_NOT_YET, RUN_ENABLE_WAIT, SAME, "not enabled yet"},
-	{RUN_ENABLE_WAIT, RUN_EV_UNKNOWN, RUN_ENABLE, GO, "still disabled after an enable that was perhaps not received: sent again"},
+	{RUN_ENABLE_WAIT, RUN_EV_UNKNOWN, RUN_ENABLE, GO, "still disabled after an enable that was perhaps not received, or not obeyed: sent again"},
 	{RUN_ENABLE_WAIT, RUN_EV_ENABLED, RUN_ENABLE_WAIT, SAME, "enabled, not up yet"},
 	{RUN_ENABLE_WAIT, RUN_EV_SKIP, RUN_CONFIRM, GO, "seen enabled, not up: the log decides"},
 	{RUN_ENABLE_WAIT, RUN_EV_COMPLAINT, RUN_ENABLE_WAIT, SAME, "the state could not be read: again"},
@@ -101,7 +101,7 @@ static const struct run_row rows[] = {
 	{RUN_RESCUE_WAIT, RUN_EV_DONE, RUN_OVER, RUN_FAILED, false, "the service is enabled again, but the bounce was not completed"},
 	{RUN_RESCUE_WAIT, RUN_EV_ENABLED, RUN_OVER, RUN_FAILED, false, "the service is enabled again, but the bounce was not completed"},
 	{RUN_RESCUE_WAIT, RUN_EV_NOT_YET, RUN_RESCUE_WAIT, SAME, "not enabled yet"},
-	{RUN_RESCUE_WAIT, RUN_EV_UNKNOWN, RUN_RESCUE, GO, "still disabled after an enable that was perhaps not received: sent again"},
+	{RUN_RESCUE_WAIT, RUN_EV_UNKNOWN, RUN_RESCUE, GO, "still disabled after an enable that was perhaps not received, or not obeyed: sent again"},
 	{RUN_RESCUE_WAIT, RUN_EV_COMPLAINT, RUN_RESCUE_WAIT, SAME, "the state could not be read: again"},
 	{RUN_RESCUE_WAIT, RUN_EV_NOT_SENT, RUN_RESCUE_WAIT, SAME, "session lost while looking: again"},
 	{RUN_RESCUE_WAIT, RUN_EV_DEADLINE, RUN_OVER, RUN_ACT_NOW, false, "the service was not seen enabled: act now"},
