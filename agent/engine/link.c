@@ -62,6 +62,8 @@ static struct transport *open_transport(struct link *link, struct error *error)
 
 void link_close(struct link *link)
 {
+	if (link->transport)
+		dialogue_clear(&link->dialogue); /* an unsent line may be the password */
 	transport_close(link->transport);
 	link->transport = NULL;
 	link->connected = false;

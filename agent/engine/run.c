@@ -18,6 +18,8 @@ static struct runner the_runner; /* large; one run a process */
 
 static void abandon(struct runner *r)
 {
+	if (r->running == APPLIANCE_DISABLE)
+		runner_expect_late(r, clock_now());
 	if (r->running >= 0)
 		link_close(&r->link);
 	r->running = r->wanted = -1;
@@ -28,6 +30,10 @@ static int due_event(struct runner *r, struct mono now)
 {
 	if (r->pending >= 0)
 		return r->pending;
+	if (r->state == RUN_ENABLE_WAIT && r->seen_enabled && (r->stop_wanted || mono_reached(r->deadline, now))) {
+		abandon(r);
+		return RUN_EV_SKIP; /* "up" is worth a wait, not more */
+	}
 	if (r->stop_wanted && !r->stop_told && !runner_defers_stop(r)) {
 		r->stop_told = true;
 		abandon(r);
@@ -403,6 +409,8 @@ static int rescue(struct runner *r, struct error *error)
 	r->state = RUN_RESCUE_WAIT;
 	r->outcome_unknown = true;
 	r->looks = RUNNER_LOOKS_BEFORE_AGAIN; /* one look suffices */
+	if (state->step_open == JOURNAL_DISABLE)
+		runner_expect_late(r, clock_now());
 	return execute(r, error);
 }
 
@@ -442,7 +450,7 @@ static int recover_open(struct runner *r, struct error *error)
 		close_flush(r);
 	if (state->disable_open && rescue(r, error))
 		return -1;
-	if (r->verdict == RUN_ACT_NOW || r->verdict == RUN_DENIED || r->book.broken)
+	if (r->verdict == RUN_ACT_NOW)
 		return finish(r);
 	return close_open_run(r);
 }
@@ -496,7 +504,7 @@ static void adopt_last_run(struct runner *r)
 
 	if (!r->request->run && !(r->request->steps & (RUN_STEP_PRIMARY | RUN_STEP_FLUSH | RUN_STEP_BOUNCE)) && state->run[0])
 		(void)snprintf(r->run, sizeof r->run, "%s", state->run);
-	r->flushed = same_run_flushed(state, r->run);
+	r->flushed = same_run_flushed(state, r->run) || (r->request->run && r->have_book && logbook_run_flushed(&r->book, r->run));
 	r->flush_unknown = r->flushed && !state->flush_done;
 	r->bounced = strcmp(state->run, r->run) == 0 && state->bounce_done;
 }

@@ -157,7 +157,7 @@ static void enter_log_state(struct runner *r)
 	resume_mark(r);
 	if (!r->follow) {
 		runner_evidence(r, "no log is watched");
-		r->pending = RUN_EV_DEADLINE; /* nothing can come: no use waiting */
+		r->pending = RUN_EV_COMPLAINT; /* nothing can come: no use waiting */
 		return;
 	}
 	follow_set_active(r->follow, true);
@@ -165,6 +165,8 @@ static void enter_log_state(struct runner *r)
 		runner_evidence(r, "%s", r->waiting_line);
 		r->pending = RUN_EV_LINE_WAITING;
 	}
+	if (r->state == RUN_TRIGGER && r->accepted_early) /* while we still looked for the waiting line, which never came */
+		r->pending = RUN_EV_LINE_ACCEPTED;
 	if (r->state != RUN_SECOND)
 		link_close(&r->link); /* waiting can take half an hour: no session is held meanwhile */
 }
@@ -182,11 +184,14 @@ static void write_state_intent(struct runner *r, struct mono now)
 		take_mark(r, now);
 		if (r->pending < 0)
 			write_intent(r, JOURNAL_DISABLE);
+		if (r->pending == RUN_EV_DISK && !r->book.state.disable_open)
+			r->pending = RUN_EV_REFUSED; /* nothing was sent, so there is nothing of ours to enable */
 		if (r->disabled_at.ms == 0)
 			r->disabled_at = now;
 		break;
 	case RUN_ENABLE:
 	case RUN_RESCUE:
+		r->seen_enabled = false;
 		write_intent(r, JOURNAL_ENABLE);
 		break;
 	default:
@@ -247,13 +252,22 @@ static bool sends_again(struct runner *r, unsigned looks)
 	return ++r->looks >= (r->outcome_unknown ? (unsigned)RUNNER_LOOKS_BEFORE_AGAIN : looks);
 }
 
+/* After a switch the old primary can be gone for a moment, and come back as a second one: members that were active before must be so again. */
+static bool is_settled(const struct runner *r)
+{
+	struct peering_view view;
+
+	peering_view_make(&r->link.facts.table, runner_address(r), &view);
+	return r->state != RUN_PRIMARY_WAIT || view.active >= r->precheck.view.active;
+}
+
 static int judge_primary(struct runner *r)
 {
 	char table[RUNNER_EVIDENCE_BYTES];
 
 	runner_evidence(r, "%s", peering_table_describe(&r->link.facts.table, table, sizeof table));
 	if (runner_is_primary(r))
-		return RUN_EV_DONE;
+		return is_settled(r) ? RUN_EV_DONE : RUN_EV_NOT_YET;
 	return r->state == RUN_PRIMARY_WAIT && sends_again(r, RUNNER_LOOKS_SWITCH) ? RUN_EV_UNKNOWN : RUN_EV_NOT_PRIMARY;
 }
 
@@ -270,17 +284,23 @@ static int judge_disabled(struct runner *r)
 	return RUN_EV_NOT_YET;
 }
 
+/* It counts as brought back from here on: the log decides about the rest, and "up" has a limit of its own. */
 static void seen_enabled(struct runner *r, struct mono now)
 {
 	struct journal_record record = logbook_record(JOURNAL_OUTCOME, JOURNAL_ENABLE, r->run);
 	int64_t outage_ms = r->disabled_at.ms ? mono_diff_ms(now, r->disabled_at) : 0;
 
-	if (!r->book.state.disable_open)
-		return;
-	(void)journal_add(&record, "result", "done");
-	write_record(r, &record);
-	runner_evidence(r, "admin-state enabled, %s; disabled for at most %lld.%lld s", r->link.facts.op_state, (long long)outage_ms / 1000,
-			(long long)outage_ms % 1000 / 100);
+	if (!r->seen_enabled) {
+		r->seen_enabled = true;
+		r->outage_ms = outage_ms;
+		if (r->state == RUN_ENABLE_WAIT)
+			r->deadline = mono_add_ms(now, RUN_UP_LIMIT_MS);
+		(void)journal_add(&record, "result", "done");
+		if (r->book.state.disable_open)
+			write_record(r, &record);
+	}
+	runner_evidence(r, "admin-state enabled, %s; disabled for at most %lld.%lld s", r->link.facts.op_state, (long long)r->outage_ms / 1000,
+			(long long)r->outage_ms % 1000 / 100);
 }
 
 static int judge_enabled(struct runner *r, struct mono now)
@@ -289,17 +309,16 @@ static int judge_enabled(struct runner *r, struct mono now)
 	bool up = strcmp(facts->op_state, "up") == 0;
 
 	runner_evidence(r, "admin-state %s, %s", facts->admin_state == APPLIANCE_ADMIN_DISABLED ? "disabled" : "enabled", facts->op_state);
+	if (facts->admin_state != APPLIANCE_ADMIN_ENABLED && r->seen_enabled)
+		return RUN_EV_ENABLED; /* who disabled it after that is not us */
 	if (facts->admin_state != APPLIANCE_ADMIN_ENABLED)
 		return sends_again(r, RUNNER_LOOKS_ENABLE) ? RUN_EV_UNKNOWN : RUN_EV_NOT_YET;
-	/* It counts as brought back from here on: the log decides about the rest. */
-	if (r->state == RUN_ENABLE_WAIT)
-		r->deadline = MONO_NEVER;
+	if (!mono_reached(r->late_until, now))
+		return RUN_EV_NOT_YET; /* a disable that got no answer may still arrive: nothing is closed before */
 	seen_enabled(r, now);
 	if (up)
 		return RUN_EV_DONE;
-	if (r->state == RUN_ENABLE_WAIT && (r->saw_waiting || mono_diff_ms(now, r->state_since) > RUN_UP_LIMIT_MS))
-		return RUN_EV_SKIP;
-	return RUN_EV_ENABLED;
+	return r->state == RUN_ENABLE_WAIT && r->saw_waiting ? RUN_EV_SKIP : RUN_EV_ENABLED;
 }
 
 /* The last look asks twice: the table, then the service. */
@@ -410,6 +429,15 @@ static void lengthen_pause(struct runner *r, bool lost)
 		r->pause_ms *= 2;
 }
 
+void runner_expect_late(struct runner *r, struct mono now)
+{
+	int64_t command_ms = (int64_t)r->config->cli.command_timeout_s * 1000;
+	int64_t half_bounce_ms = (int64_t)r->config->limits.bounce_deadline_s * 500; /* the enable has the other half */
+	int64_t window_ms = command_ms < RUNNER_LATE_MS ? command_ms : RUNNER_LATE_MS;
+
+	r->late_until = mono_add_ms(now, window_ms < half_bounce_ms ? window_ms : half_bounce_ms);
+}
+
 int runner_judge(struct runner *r, struct mono now)
 {
 	bool done = r->link.status == LINK_DONE;
@@ -420,6 +448,8 @@ int runner_judge(struct runner *r, struct mono now)
 		r->outcome_unknown = event == RUN_EV_UNKNOWN;
 		r->looks = 0;
 	}
+	if (r->running == APPLIANCE_DISABLE && event == RUN_EV_UNKNOWN)
+		runner_expect_late(r, now);
 	if (r->running == APPLIANCE_FLUSH && (event == RUN_EV_DONE || event == RUN_EV_UNKNOWN)) {
 		r->flushed = true;
 		r->flush_unknown = event == RUN_EV_UNKNOWN;
@@ -433,12 +463,15 @@ int runner_judge(struct runner *r, struct mono now)
 static int event_of_line(struct runner *r, enum line_event event, struct mono now)
 {
 	switch (event) {
-	case LINE_WAITING:
+	case LINE_WAITING: /* also behind a completed transaction: a service that waits again is not quiet */
 		r->saw_waiting = true;
+		r->accepted_early = r->work_open = false;
+		r->quiet_at = MONO_NEVER;
 		return RUN_EV_LINE_WAITING;
 	case LINE_ACCEPTED:
 	case LINE_QUEUED:
-		r->work_open = r->state == RUN_AWAIT || r->state == RUN_TRIGGER;
+		r->accepted_early = event == LINE_ACCEPTED || r->accepted_early;
+		r->work_open = true;
 		r->quiet_at = MONO_NEVER;
 		return event == LINE_ACCEPTED ? RUN_EV_LINE_ACCEPTED : RUN_EV_LINE_WORKING;
 	case LINE_WORKING:

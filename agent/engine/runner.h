@@ -19,6 +19,7 @@ enum {
 	RUNNER_LOOKS_BEFORE_AGAIN = 3,        /* looks after a command of unknown outcome before it is sent again */
 	RUNNER_LOOKS_ENABLE = 10,             /* the same after an enable that was accepted, and yet the service stays disabled */
 	RUNNER_LOOKS_SWITCH = 50,             /* the same after a switch that was accepted: 25 s; a fail-over was seen to take 11 s */
+	RUNNER_LATE_MS = 10000,               /* how long a disable that got no answer may still arrive, at most */
 	RUNNER_GO_ON = -1,
 };
 
@@ -60,6 +61,10 @@ struct runner {
 	struct mono disabled_at, quiet_at;
 	bool work_open;           /* an event was accepted and no transaction completed since */
 	unsigned transactions;
+	bool seen_enabled;        /* since the last enable was sent: what happens to the service after that is not ours */
+	int64_t outage_ms;        /* until then, since the first disable */
+	struct mono late_until;   /* a disable without an answer may arrive until then */
+	bool accepted_early;      /* an event was accepted before anybody waited for it */
 	bool saw_waiting;         /* the waiting line came, since the last disable */
 	char waiting_line[RUNNER_EVIDENCE_BYTES];
 	char evidence[RUNNER_EVIDENCE_BYTES];
@@ -73,6 +78,8 @@ void runner_enter(struct runner *r, struct mono now);
 /* The event (enum run_event) of a finished operation, whose link status is LINK_DONE or LINK_FAILED; or RUNNER_GO_ON: the state wants another
  * operation first. */
 int runner_judge(struct runner *r, struct mono now);
+/* A disable was sent and has no answer. */
+void runner_expect_late(struct runner *r, struct mono now);
 /* The event of the next new log line, or -1. */
 int runner_read_log(struct runner *r, struct mono now);
 /* Journals what a transition by EVENT out of STATE means. 0, or -1: the journal cannot be written. */

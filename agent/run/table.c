@@ -25,12 +25,12 @@ static const struct run_row rows[] = {
 	{RUN_PRIMARY, RUN_EV_STOP, RUN_OVER, RUN_FAILED, false, "stopped before the flush: nothing was flushed"},
 
 	{RUN_PRIMARY_WAIT, RUN_EV_DONE, RUN_FLUSH_CHECK, GO, "this member is the one primary"},
-	{RUN_PRIMARY_WAIT, RUN_EV_NOT_YET, RUN_PRIMARY_WAIT, SAME, "not primary yet"},
+	{RUN_PRIMARY_WAIT, RUN_EV_NOT_YET, RUN_PRIMARY_WAIT, SAME, "primary, but not all members that were active are so again"},
 	{RUN_PRIMARY_WAIT, RUN_EV_NOT_PRIMARY, RUN_PRIMARY_WAIT, SAME, "not primary yet"},
 	{RUN_PRIMARY_WAIT, RUN_EV_COMPLAINT, RUN_PRIMARY_WAIT, SAME, "the table could not be read: again"},
 	{RUN_PRIMARY_WAIT, RUN_EV_NOT_SENT, RUN_PRIMARY_WAIT, SAME, "session lost while looking: again"},
 	{RUN_PRIMARY_WAIT, RUN_EV_UNKNOWN, RUN_PRIMARY, GO, "still not primary after a switch that was perhaps not received, or not obeyed: sent again"},
-	{RUN_PRIMARY_WAIT, RUN_EV_DEADLINE, RUN_OVER, RUN_FAILED, false, "this member did not become the one primary: nothing was flushed"},
+	{RUN_PRIMARY_WAIT, RUN_EV_DEADLINE, RUN_OVER, RUN_FAILED, false, "this member did not become the one primary of a group that is as active as before: nothing was flushed"},
 	{RUN_PRIMARY_WAIT, RUN_EV_STOP, RUN_OVER, RUN_FAILED, false, "stopped before the flush: nothing was flushed"},
 
 	{RUN_FLUSH_CHECK, RUN_EV_DONE, RUN_FLUSH, GO, "primary right before the flush"},
@@ -49,7 +49,7 @@ static const struct run_row rows[] = {
 	{RUN_FLUSH, RUN_EV_STOP, RUN_OVER, RUN_FAILED, false, "stopped before the flush: nothing was flushed"},
 
 	{RUN_FLUSH_VERIFY, RUN_EV_DONE, RUN_DISABLE, GO, "still primary right after the flush"},
-	{RUN_FLUSH_VERIFY, RUN_EV_NOT_PRIMARY, RUN_OVER, RUN_INCOMPLETE, false, "the primary moved during the flush: incomplete, the run may be made again"},
+	{RUN_FLUSH_VERIFY, RUN_EV_NOT_PRIMARY, RUN_OVER, RUN_INCOMPLETE, false, "this member is not the one primary right after the flush: incomplete, the run may be made again"},
 	{RUN_FLUSH_VERIFY, RUN_EV_COMPLAINT, RUN_FLUSH_VERIFY, SAME, "the table could not be read: again"},
 	{RUN_FLUSH_VERIFY, RUN_EV_NOT_SENT, RUN_FLUSH_VERIFY, SAME, "session lost while looking: again"},
 	{RUN_FLUSH_VERIFY, RUN_EV_DEADLINE, RUN_OVER, RUN_INCOMPLETE, false, "the primary could not be checked after the flush: incomplete"},
@@ -61,6 +61,7 @@ static const struct run_row rows[] = {
 	{RUN_DISABLE, RUN_EV_NOT_SENT, RUN_DISABLE, GO, "session lost before the disable was sent: again"},
 	{RUN_DISABLE, RUN_EV_UNKNOWN, RUN_DISABLE_WAIT, GO, "session lost behind the disable: the state decides"},
 	{RUN_DISABLE, RUN_EV_DEADLINE, RUN_RESCUE, GO, "the disable could not be sent in time: enabling, to be sure"},
+	{RUN_DISABLE, RUN_EV_REFUSED, RUN_OVER, RUN_FAILED, false, "the journal cannot be written: nothing was disabled"},
 	/* Not "nothing was disabled": the outcome that could not be written may be that of a disable, and one that got no answer before may arrive late. */
 	{RUN_DISABLE, RUN_EV_DISK, RUN_RESCUE, GO, "the journal cannot be written: enabling, to be sure"},
 	{RUN_DISABLE, RUN_EV_DENIED, RUN_RESCUE_WAIT, GO, "the appliance does not let us in, or lacks a right, to disable: looking whether the service is enabled"},
@@ -135,6 +136,7 @@ static const struct run_row rows[] = {
 	{RUN_AWAIT, RUN_EV_QUIET, RUN_AFTER, GO, "re-registered: transactions completed, and quiet since"},
 	{RUN_AWAIT, RUN_EV_LINE_ACCEPTED, RUN_AWAIT, SAME, "another event is accepted"},
 	{RUN_AWAIT, RUN_EV_LINE_COMPLETED, RUN_AWAIT, GO, "a transaction completed"},
+	{RUN_AWAIT, RUN_EV_LINE_WAITING, RUN_TRIGGER, GO, "the service waits for its registration again (a restart?): back to waiting for an event"},
 	{RUN_AWAIT, RUN_EV_LINE_SETBACK, RUN_AWAIT, GO, "the service reports a timeout or a rejection: it tries again by itself"},
 	{RUN_AWAIT, RUN_EV_DEADLINE, RUN_OVER, RUN_INCOMPLETE, false,
 	 "the re-synchronisation did not complete in time; the service is enabled: look at the gateway log and at API Manager; do not flush again while it goes on"},

@@ -46,7 +46,7 @@ enum run_state {
 enum run_event {
 	RUN_EV_DONE,        /* what the state is there for is so */
 	RUN_EV_SKIP,        /* not among the steps asked for, or not needed */
-	RUN_EV_REFUSED,     /* the precheck found a reason to decline */
+	RUN_EV_REFUSED,     /* the precheck found a reason to decline; or the first intent of a disable cannot be journalled */
 	RUN_EV_NOT_YET,     /* looked: not so yet */
 	RUN_EV_NOT_PRIMARY, /* looked: this member is not the one primary */
 	RUN_EV_ENABLED,     /* looked: enabled, but not up */

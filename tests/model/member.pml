@@ -25,9 +25,8 @@
  * lines read again from the mark (`--steps confirm,await`), a log that cannot be read, torn records (unit tests, crash sweep). A command of a lost session is executed before
  * the next session looks, or never: LATE drops that assumption.
  *
- * AS BUILT: a place where the program does not hold what is promised here is a macro BUILT_..., and the model has the repair beside it. The
- * list in ./run expects each to fail. When the program is repaired, the macro goes.
- * BROKEN variants, for the model's own sake: NO_INTENT, EARLY_CLOSE, NO_RECOVER, FLUSH_AGAIN, NO_CHECK, ENABLE_ALWAYS.
+ * BROKEN variants, each expected to fail by the list in ./run: what the program once did, found by this model and repaired (BROKEN_...),
+ * and for the model's own sake NO_INTENT, EARLY_CLOSE, NO_RECOVER, FLUSH_AGAIN, NO_CHECK, ENABLE_ALWAYS.
  */
 #include "table.pml"
 
@@ -160,7 +159,12 @@ inline enter() {
   :: st == S_enable || st == S_rescue -> WRITE(skip)
   :: else
   fi;
-  if :: broken && (!lost || st == S_confirm) && st != S_rescue -> ev = E_disk :: else fi
+  if
+#ifndef BROKEN_DISK_ENABLES
+  :: broken && !lost && st == S_disable && !j_disable -> ev = E_refused /* no intent on disk, nothing was sent: there is nothing of ours to enable */
+#endif
+  :: else -> if :: broken && (!lost || st == S_confirm) && st != S_rescue -> ev = E_disk :: else fi
+  fi
 }
 
 /* A command: what it does is DO; OK says whether the appliance takes it. */
@@ -187,8 +191,8 @@ inline read_log(deadline_event) { /* watch the log: the next line, or no line in
        if :: ev == E_line_accepted -> work_open = true; quiet_due = false
           :: ev == E_line_completed -> work_open = false; quiet_due = true
           :: ev == E_line_setback -> quiet_due = false
-#ifndef BUILT_WAITING_UNHEARD
-          :: ev == E_line_waiting -> quiet_due = false /* repair: a service that waits again is not quiet */
+#ifndef BROKEN_WAITING_UNHEARD
+          :: ev == E_line_waiting -> quiet_due = false; work_open = false /* a service that waits again is not quiet */
 #endif
           :: else fi
   :: empty(lines) && st == S_await && quiet_due && !work_open -> ev = E_quiet
@@ -223,11 +227,16 @@ inline operate() {
        if :: COMMAND(appliance_enable()) :: LINK_TROUBLE; ev = E_deadline fi
   :: st == S_enable_wait || st == S_rescue_wait ->
        if
+#ifdef BROKEN_LATE
        :: on -> WRITE(j_bounce = j_disable_done; j_disable = false);
+#else
+       :: on && late -> ev = E_not_yet                  /* a disable that got no answer may still arrive: nothing is closed before (RUNNER_LATE_MS) */
+       :: on && !late -> WRITE(j_bounce = j_disable_done; j_disable = false);
+#endif
             if :: st == S_enable_wait -> forever = true :: else fi;
             if :: ev = E_done :: LINK_TROUBLE; ev = E_enabled :: st == S_enable_wait && before == st -> ev = E_skip fi
-#ifndef BUILT_ENABLED_THEN_NOT
-       :: !on && forever -> ev = E_skip                 /* repair: it was seen enabled; who disables it after that is not us */
+#ifndef BROKEN_ENABLED_THEN_NOT
+       :: !on && forever -> ev = E_skip                 /* it was seen enabled; who disables it after that is not us; "up" has a limit */
        :: !on && !forever -> not_there(E_not_yet)
 #else
        :: !on -> not_there(E_not_yet)
@@ -271,7 +280,7 @@ inline ended() {
 }
 
 inline recovered() {
-#ifdef BUILT_RECOVER_CODES
+#ifdef BROKEN_RECOVER_CODES
   if :: broken -> code = 4 :: else -> code = (j_flush == 0 -> 4 : (j_await -> 0 : 5)) fi;
 #else
   code = (j_flush == 0 -> 4 : (j_await -> 0 : 5)); /* what `recover` writes into the record END */
@@ -311,8 +320,8 @@ loop:
     before = st;
     table();
     if :: stays -> before = st :: else fi;
-#ifndef BUILT_DISK_ENABLES /* repair: the intent could not be written and nothing was sent, so there is nothing of ours to enable */
-    if :: before == S_disable && ev == E_disk && !j_disable -> st = S_over; verdict = V_failed :: else fi;
+#ifdef BROKEN_WAITING_UNHEARD
+    if :: before == S_await && ev == E_line_waiting -> st = S_await :: else fi;
 #endif
 #ifdef FLUSH_AGAIN
     if :: before == S_flush_verify && st == S_disable && flush_unknown -> st = S_flush_check :: else fi;

@@ -290,7 +290,8 @@ class World:
         return len(self.lab.effects())
 
     def changes(self, after=0):
-        return [e for e in self.lab.effects(after=after) if e["effect"] in WORK]
+        """What somebody did; a fail-over is the group's own doing."""
+        return [e for e in self.lab.effects(after=after) if e["effect"] in WORK and e.get("why") != "failover"]
 
     def unchanged(self, after=0):
         check(not self.changes(after), "something was changed:", [self.show(e) for e in self.changes(after)])
