@@ -120,11 +120,8 @@ class Appliance:
             session.cut("reload", "fin")
         self.set_link(False)
         self.service.power_off()
-        if self.switches.persistence == "memory":
-            for peering in self.lab.peering.values():
-                if peering.stores[self.name]:
-                    peering.stores[self.name] = {}
-                    self.effect("store_emptied", object=peering.name, why="restart with memory persistence")
+        for peering in self.lab.peering.values():
+            peering.power_off(self)
         await self.lab.sleep(seconds)
         self.reloaded_at = time.monotonic()
         self.reloads += 1
@@ -136,6 +133,8 @@ class Appliance:
         if self.switches.peering_link == "ok":
             # Coming back as primary without a failover, its (possibly empty) store is what the others copy.
             self.set_link(True)
+        for peering in self.lab.peering.values():
+            await peering.power_on(self)
         await self.servers.start_listening()
         if self.service.admin_enabled:
             self.service.start()
@@ -148,7 +147,7 @@ class Appliance:
             "address": self.address, "running": self.running, "peering_link": "ok" if self.peering_alive else "down",
             "service": {"admin_state": "enabled" if self.service.admin_enabled else "disabled", "op_state": self.service.op_state,
                         "state": self.service.state, "collections": self.service.shown_collections(), "resyncing": self.service.resyncing},
-            "peering": {n: {"is_primary": p.is_primary(self), "keys": len(p.stores[self.name])} for n, p in self.lab.peering.items()},
+            "peering": {n: {"is_primary": p.is_primary(self), "keys": None if p.stores[self.name] is None else len(p.stores[self.name])} for n, p in self.lab.peering.items()},
             "sessions": len(self.sessions), "auth": dict(self.auth), "failures": dict(self.failures),
             "switches": self.switches.changed(),
         }

@@ -7,6 +7,7 @@ abort), so SSH, telnet and the console share every line of it.
 import asyncio
 
 from . import show
+from .peering import PeeringError
 from .terminal import Outlet, Terminal
 
 PEERING_LONG = "Gateway Peering"
@@ -260,13 +261,13 @@ class Session:
         self.appliance.effect("command", self.id, self.command, mode=self.mode, domain=self.domain, user=self.user)
         self._faults = self.appliance.faults.for_command(text)
         await self._fire(self._faults, "before")
-        self._move_primary(text, "before")
+        await self._move_primary(text, "before")
         if "after" in self._faults.values():
             self.outlet.hold()
         if self.switches.command_delay > 0:
             await asyncio.sleep(self.switches.command_delay)
         result = await self._execute(text)
-        self._move_primary(text, "after")
+        await self._move_primary(text, "after")
         if "after" in self._faults.values():
             await self._fire(self._faults, "after")
         self._faults = {}
@@ -281,15 +282,14 @@ class Session:
                 text = text.replace(password, "<password>")
         return text
 
-    def _move_primary(self, text, when):
+    async def _move_primary(self, text, when):
         spec = self.switches.primary_moves_on
         if not spec:
             return
         pattern, _, point = spec.rpartition(":") if spec.endswith((":before", ":after")) else (spec, "", "before")
         if pattern in text and point == when:
             self.switches.set("primary_moves_on", "")
-            peering = self.appliance.own_peering()
-            peering.move_by_itself(peering.primary, "by itself")
+            await self.appliance.own_peering().move_away()
 
     def error(self, text):
         self.terminal.write(f"\n% {text}\n\n")
@@ -431,6 +431,7 @@ class Session:
             self.appliance.effect("object_changed", self.id, self.command, object=name, changes=changes)
             if changes.get("persistence") in ("memory", "local", "raid"):
                 self.switches.set("persistence", changes["persistence"])
+                self.lab.task(self.lab.switch_changed(self.appliance, "persistence"))
 
     async def _write(self, text, words):
         if len(words) > 1 and not "memory".startswith(words[1]):
@@ -466,6 +467,7 @@ class Session:
             return
         if s.switch_confirm_text and not await self._confirm(s.text("switch_confirm_text")):
             return
+        await peering.refresh(self.appliance)
         if peering.is_primary(self.appliance):
             self.appliance.effect("switch_primary", self.id, self.command, object=peering.name, already=True)
             if s.already_primary_text:
@@ -477,7 +479,10 @@ class Session:
         if s.switch_primary == "ignored":
             self.appliance.effect("switch_ignored", self.id, self.command, object=peering.name)
         else:
-            peering.request_switch(self.appliance, self.id, self.command)
+            problem = await peering.request_switch(self.appliance, self.id, self.command)
+            if problem and s.switch_refused_text:
+                self.error(s.text("switch_refused_text", text=problem))
+                return
         if s.switch_text:
             self.terminal.write(s.text("switch_text") + "\n")
 
@@ -494,7 +499,18 @@ class Session:
             self.error(s.text("flush_refused_text"))
         elif s.flush == "ignored":
             self.appliance.effect("flush_ignored", self.id, self.command, object=peering.name)
-        elif not peering.flush(self.appliance, self.id, self.command):
+        else:
+            await self._flush_now(peering)
+
+    async def _flush_now(self, peering):
+        s = self.switches
+        try:
+            written = await peering.flush(self.appliance, self.id, self.command)
+        except PeeringError as problem:
+            self.appliance.effect("flush_failed", self.id, self.command, object=peering.name, text=str(problem))
+            self.error(str(problem))
+            return
+        if not written:
             self.appliance.effect("flush_on_replica", self.id, self.command, object=peering.name)
             if s.flush_replica_text:
                 self.error(s.text("flush_replica_text"))
@@ -505,10 +521,11 @@ class Session:
         peering = self._peering(words)
         if peering is None:
             return
+        await peering.refresh(self.appliance)
         if words[2:] == ["info"]:
-            self.terminal.write(show.redis_info(peering, self.appliance))
+            self.terminal.write(peering.info(self.appliance))
         elif words[2:] == ["sentinel", "info"]:
-            self.terminal.write(show.sentinel_info(peering, self.appliance))
+            self.terminal.write(peering.sentinel_info(self.appliance))
         else:
             self.error("Missing argument")
 
@@ -522,6 +539,8 @@ class Session:
         if found is None:
             self.unknown(text)
             return
+        if found[0] == "gateway-peering-status":
+            await self.appliance.own_peering().refresh(self.appliance)
         output = found[1](self, words[2:])
         if isinstance(output, show.Problem):
             self.error(self.switches.text("unknown_object_text"))

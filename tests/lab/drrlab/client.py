@@ -78,11 +78,11 @@ class Lab:
         self.members = [SimpleNamespace(**m) for m in self.info["members"]]
 
     @classmethod
-    def start(cls, members=3, time_scale=0.01, switches=None, seed=None, directory=None, extra=()):
+    def start(cls, members=3, time_scale=0.01, switches=None, seed=None, directory=None, extra=(), peering="model"):
         temporary = directory is None
         directory = directory or tempfile.mkdtemp(prefix="drrlab-")
         command = [LAB, "start", "--dir", directory, "--members", str(members), "--time-scale", str(time_scale), "--foreground",
-                   "--exit-with-parent"]
+                   "--exit-with-parent", "--peering", peering]
         if seed is not None:
             command += ["--seed", str(seed)]
         for name, value in (switches or {}).items():
@@ -142,6 +142,19 @@ class Lab:
             if time.monotonic() > deadline:
                 raise LabError(f"no effect {effect} {member or ''} {fields or ''} within {timeout} s")
             time.sleep(0.01)
+
+    def settle(self, seconds=60):
+        """Real Redis: wait until all members see the same one primary, with every link ok."""
+        return self.call("settle", seconds=seconds)
+
+    def wait_tables(self, wanted, timeout=60.0):
+        """Until wanted(tables) is true; the tables."""
+        deadline = time.monotonic() + timeout
+        while not wanted(tables := self.call("tables")):
+            if time.monotonic() > deadline:
+                raise LabError(f"not within {timeout} s; the tables are {tables}")
+            time.sleep(0.05)
+        return tables
 
     def primary(self, object="gwd"):
         return self.state()["primary"][object]

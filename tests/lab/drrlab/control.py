@@ -4,6 +4,8 @@ import asyncio
 import json
 
 from . import switches
+from .peering import PeeringError
+from .redis_peering import RedisPeering
 from .switches import SwitchError
 
 
@@ -18,7 +20,8 @@ class Control:
             "set": self.set, "get": self.get, "state": self.state, "effects": self.effects, "reset": self.reset, "webhook": self.webhook,
             "rekey": self.rekey, "reload": self.reload, "link": self.link, "primary": self.primary, "rotate": self.rotate,
             "copytruncate": self.copytruncate, "truncate": self.truncate, "recreate": self.recreate, "log": self.log, "store": self.store,
-            "lose": self.lose, "cut": self.cut, "stop": self.stop, "switches": self.list_switches,
+            "lose": self.lose, "cut": self.cut, "kill": self.kill, "revive": self.revive, "stun": self.stun, "wake": self.wake,
+            "partition": self.partition, "heal": self.heal, "forget": self.forget, "settle": self.settle, "tables": self.tables, "stop": self.stop, "switches": self.list_switches,
         }
 
     async def handle(self, reader, writer):
@@ -41,7 +44,7 @@ class Control:
             if asyncio.iscoroutine(result):
                 result = await result
             return {"ok": True, "result": result}
-        except (ControlError, SwitchError, TypeError, ValueError, KeyError, OSError) as error:
+        except (ControlError, SwitchError, PeeringError, TypeError, ValueError, KeyError, OSError) as error:
             return {"ok": False, "error": f"{type(error).__name__}: {error}"}
 
     def members(self, name):
@@ -64,6 +67,8 @@ class Control:
             self.lab.switches.set(switch, value)
             if switch in ("heartbeat_s", "heartbeat"):
                 self.lab.manager.heartbeat_changed()
+            elif switch in ("down_after", "redis_pace"):
+                await self.lab.peering["gwd"].pace_changed()
             self.lab.effects.add("set", None, name=switch, value=self.lab.switches.raw(switch))
             return self.lab.switches.raw(switch)
         for member in self.members(scope or "all"):
@@ -72,11 +77,12 @@ class Control:
             await self.lab.switch_changed(member, switch)
         return value
 
-    def get(self, name):
+    async def get(self, name):
         scope, _, item = name.rpartition(".")
         if scope in ("", "lab") and item in switches.LAB_TABLE:
             return self.lab.switches.raw(item)
         member = self.one(scope or item)
+        await member.own_peering().refresh(member)
         state = member.state()
         if item in state:
             return state[item]
@@ -121,20 +127,20 @@ class Control:
             m.switches.set("peering_link", value)
             m.set_link(value == "ok")
 
-    def primary(self, member, object="gwd", overlap=0):
+    async def primary(self, member, object="gwd", overlap=0):
         """The primary moves by itself, now."""
-        self.lab.peering[object].set_primary(self.one(member), "ordered", overlap=float(overlap))
+        await self.lab.peering[object].order_primary(self.one(member), overlap=float(overlap))
 
-    def store(self, member, action="empty", object="gwd"):
+    async def store(self, member, action="empty", object="gwd"):
         """Empty or fill one member's store, as after a loss that no command caused."""
         for m in self.members(member):
-            self.lab.peering[object].stores[m.name] = {} if action == "empty" else self.lab.healthy_store()
+            await self.lab.peering[object].put(m, {} if action == "empty" else self.lab.healthy_store())
 
-    def lose(self):
+    async def lose(self):
         """The group has lost its configuration: stores empty, every service waits, as after a power cut of the site."""
+        for peering in self.lab.peering.values():
+            await peering.lose()
         for m in self.lab.members:
-            for peering in self.lab.peering.values():
-                peering.stores[m.name] = {}
             m.service.power_off()
             m.service.start()
 
@@ -143,6 +149,58 @@ class Control:
         for m in self.members(member):
             for session in list(m.sessions):
                 session.cut("ordered")
+
+    # ---- real Redis and Sentinel (--peering redis)
+
+    def engine(self):
+        peering = self.lab.peering["gwd"]
+        if not isinstance(peering, RedisPeering):
+            raise ControlError("this lab was not started with --peering redis")
+        return peering
+
+    async def kill(self, member, what="redis", restart="no"):
+        """kill -9 of a member's redis, sentinel or both; restart=yes: and at once started again."""
+        for m in self.members(member):
+            await self.engine().kill(m, what, str(restart).lower() in ("yes", "true"))
+
+    async def revive(self, member):
+        """Start again what was killed; it begins with what its configuration file and its persistence left."""
+        for m in self.members(member):
+            await self.engine().revive(m)
+
+    def stun(self, member, what="redis"):
+        """SIGSTOP"""
+        for m in self.members(member):
+            self.engine().signal(m, what, stop=True)
+
+    def wake(self, member, what="both"):
+        """SIGCONT"""
+        for m in self.members(member):
+            self.engine().signal(m, what, stop=False)
+
+    def partition(self, member, peer="all"):
+        """Nothing passes between their engines any more; what is sent is held back."""
+        for m in self.members(member):
+            for other in self.members(peer):
+                self.engine().cut(m, other)
+
+    def heal(self):
+        """All partitions and links."""
+        self.engine().heal()
+        self.link("all", "ok")
+
+    async def forget(self, member):
+        """SENTINEL RESET: this member's Sentinel forgets all replicas that it does not meet again."""
+        for m in self.members(member):
+            await self.engine().forget(m)
+
+    async def settle(self, seconds=60):
+        """Returns when all members see the same one primary and every link is ok; the table."""
+        return await self.engine().settle(float(seconds))
+
+    async def tables(self):
+        """Per member, what it sees: {viewer: {member: "ok primary"}}; an engine that does not answer sees nothing."""
+        return await self.lab.peering["gwd"].tables()
 
     # ---- the log
 

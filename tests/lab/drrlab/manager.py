@@ -6,6 +6,8 @@ member that waits for registration makes the server resynchronise.
 
 import asyncio
 
+from .peering import PeeringError
+
 
 class ManagementServer:
     def __init__(self, lab):
@@ -31,7 +33,7 @@ class ManagementServer:
     def _heartbeat(self):
         self._schedule()
         if self.switches.heartbeat == "yes":
-            self.webhook("heartbeat")
+            self.lab.task(self.webhook("heartbeat"))
 
     def _pick(self):
         ready = [m for m in self.lab.members if m.service.listening]
@@ -45,7 +47,7 @@ class ManagementServer:
         self._next += 1
         return member
 
-    def webhook(self, why, member=None):
+    async def webhook(self, why, member=None):
         """One event to one member.  Returns the answer, as the server sees it."""
         member = member or self._pick()
         if member is None or not member.service.listening:
@@ -55,6 +57,7 @@ class ManagementServer:
             self.lab.effects.add("webhook", member.name, answer="550", text=self.switches.refused_text, why=why)
             self._start_resync(member)
             return "550"
+        await member.own_peering().refresh(member)
         self.lab.effects.add("webhook", member.name, answer="202", why=why,
                              store_empty=not member.own_peering().stores[member.name])
         member.log.event("0x88e00210", detail=why)
@@ -114,7 +117,11 @@ class ManagementServer:
             return
         self.lab.new_snapshot()
         peering = left[0].own_peering()
-        peering.fill(self.lab.healthy_store())
+        try:
+            await peering.fill(self.lab.healthy_store(), left[0])
+        except PeeringError as problem:
+            self.lab.effects.add("resync_abandoned", text=str(problem))
+            return
         self.lab.effects.add("store_filled", peering.primary.name, object=peering.name, snapshot=self.lab.snapshot_id)
         for member in left:
             member.log.event("0x88e000a7")
@@ -122,13 +129,13 @@ class ManagementServer:
             await asyncio.sleep(pause)
             for member in self._still(waiting):
                 if number == self.switches.resync_transactions - 1 and not member.service.spoiled:
-                    member.service.configured()
+                    await member.service.configured()
                 member.log.event("0x88e000ac", detail=int(total * 1000))
         # Members that began to wait meanwhile are taken along: the group's configuration is in the store.
         for member in self.lab.members:
             if member not in waiting and member.service.state == "waiting" and not member.service.spoiled:
                 member.log.event("0x88e00210", detail="resynchronisation")
-                member.service.configured()
+                await member.service.configured()
                 member.log.event("0x88e000ac", detail=int(total * 1000))
         self.lab.effects.add("resync_end")
 

@@ -16,19 +16,24 @@ from .appliance import Appliance
 from .control import Control
 from .effects import Effects
 from .manager import ManagementServer
+from .redis_peering import RedisPeering
 from .servers import Servers, listen_unix
 from .switches import LAB_TABLE, MEMBER_TABLE, Switches
 
 NOISE_PERIOD_S = 0.05
 MEMBERS_MAX = 200
+REDIS_MEMBERS_MAX = 5
 
 
 class Lab:
     def __init__(self, directory, members=3, seed=None, time_scale=0.01, settings=(), group=None, ssh_port=2222, telnet_port=2200,
-                 port_base=None, domain="apiconnect", log_name="gwd-log.log"):
+                 port_base=None, domain="apiconnect", log_name="gwd-log.log", peering="model"):
         if not 1 <= members <= MEMBERS_MAX:
             raise ValueError(f"--members: 1 to {MEMBERS_MAX}")
+        if peering == "redis" and members > REDIS_MEMBERS_MAX:
+            raise ValueError(f"--peering redis: at most {REDIS_MEMBERS_MAX} members")
         self.directory = os.path.abspath(directory)
+        self.peering_form = peering
         self.count = members
         self.seed = secrets.randbelow(2**31) if seed is None else seed
         self.random = random.Random(self.seed)
@@ -93,6 +98,14 @@ class Lab:
         self.stopping = asyncio.Event()
         os.makedirs(self.directory, exist_ok=True)
         self.effects = Effects(os.path.join(self.directory, "effects.jsonl"))
+        try:
+            await self._start()
+        except BaseException:
+            for peering in self.peering.values():
+                peering.stop()
+            raise
+
+    async def _start(self):
         self._make_users()
         self._apply_lab_settings()
         self.new_snapshot()
@@ -103,7 +116,7 @@ class Lab:
             shutil.rmtree(os.path.join(self.directory, member.name, "log"), ignore_errors=True)     # of an earlier lab
             self.members.append(member)
         self._apply_member_settings()
-        self._make_peering()
+        await self._make_peering()
         for n, member in enumerate(self.members):
             member.set_up(self.log_name)
             ssh, telnet = self.ports
@@ -152,16 +165,19 @@ class Lab:
             for member in self.members if scope in ("", "all", "*") else [names[scope]]:
                 member.switches.set(switch, value)
 
-    def _make_peering(self):
-        """gwd, and two other objects beside it whose primaries are elsewhere."""
+    async def _make_peering(self):
+        """gwd, and two other objects beside it whose primaries are elsewhere.  Real Redis is for gwd only: the others are scenery."""
         first = self.random.randrange(self.count)
         names = [m.name for m in self.members]
         if self.switches.initial_primary:
             first = names.index(self.switches.initial_primary)
         for n, (name, ports) in enumerate((("gwd", (16380, 26380)), ("subs", (16384, 26384)), ("tms", (16382, 26382)))):
             primary = self.members[(first + n) % self.count]
-            self.peering[name] = peering_model.PeeringObject(self, name, self.members, primary, ports)
-            self.peering[name].fill(self.healthy_store())
+            form = RedisPeering if self.peering_form == "redis" and name == "gwd" else peering_model.PeeringObject
+            self.peering[name] = form(self, name, self.members, primary, ports)
+        for peering in self.peering.values():
+            await peering.start()
+            await peering.fill(self.healthy_store())
 
     def _free_group(self):
         """A G for 127.77.G.x that no other lab has.  The lock is a socket name that the kernel frees when the process ends."""
@@ -201,7 +217,7 @@ class Lab:
 
     def describe(self):
         return {"dir": self.directory, "pid": os.getpid(), "seed": self.seed, "time_scale": self.time_scale, "domain": self.domain,
-                "peering_object": "gwd", "user": "admin", "password": self.users["admin"],
+                "peering": self.peering_form, "peering_object": "gwd", "user": "admin", "password": self.users["admin"],
                 "password_file": os.path.join(self.directory, "password"), "other_user": "operator", "other_password": self.users["operator"],
                 "collections": self.switches.collections, "initial_primary": self.peering["gwd"].primary.name,
                 "effects_file": os.path.join(self.directory, "effects.jsonl"), "control_socket": os.path.join(self.directory, "control"),
@@ -214,7 +230,8 @@ class Lab:
             file.write("\n")
         os.rename(path + ".new", path)
 
-    def state(self):
+    async def state(self):
+        await self.peering["gwd"].refresh()
         return {"seed": self.seed, "time_scale": self.time_scale, "group": self.group,
                 "primary": {n: p.primary.name for n, p in self.peering.items()},
                 "also_primary": {n: sorted(m.name for m in p.also_primary) for n, p in self.peering.items()},
@@ -227,6 +244,8 @@ class Lab:
         """Some switches act at once."""
         if switch == "peering_link":
             member.set_link(member.switches.peering_link == "ok")
+        elif switch == "persistence":
+            await self.peering["gwd"].persistence_changed(member)
         elif switch in ("ssh_listen", "telnet_listen", "xmi", "xmi_tls"):
             await member.servers.relisten()
             self.write_description()
@@ -243,13 +262,12 @@ class Lab:
             member.locked_until.clear()
             await member.servers.relisten()
         for peering in self.peering.values():
-            peering.also_primary.clear()
-            peering.fill(self.healthy_store())
+            await peering.make_healthy()
         for member in self.members:
             service = member.service
             service.power_off()
             service.spoiled, service.admin_enabled = False, True
-            service.configured()
+            await service.configured()
         self.effects.add("reset")
 
     # ---- end
@@ -279,6 +297,8 @@ class Lab:
         self._control_server.close()
         for task in list(self._tasks):
             task.cancel()
+        for peering in self.peering.values():
+            peering.stop()
         for member in self.members:
             member.log.close()
         self.effects.add("lab_stop")

@@ -1,5 +1,7 @@
 """apic-gw-service on one member: it loads its configuration from its peering store, or waits to be registered."""
 
+STORE_RETRY_S = 0.1
+
 
 class GatewayService:
     """States: `down` (disabled), `starting`, `up` (configured), `waiting` (for registration), `stopping`."""
@@ -13,6 +15,7 @@ class GatewayService:
         self.resyncing = False
         self.spoiled = False            # restarted during a DRR on firmware with the defect
         self._timer = None
+        self._starts = 0
 
     @property
     def op_state(self):
@@ -79,6 +82,20 @@ class GatewayService:
         self._after(self.appliance.switches.start_delay, self._started, session, command)
 
     def _started(self, session, command):
+        self._starts += 1
+        self.lab.task(self._read_store(session, command, self._starts))
+
+    async def _read_store(self, session, command, start):
+        """It starts when its own peering engine answers."""
+        peering = self.appliance.own_peering()
+        await peering.refresh(self.appliance)
+        while peering.stores[self.appliance.name] is None and start == self._starts and self.state == "starting":
+            await self.lab.sleep(STORE_RETRY_S)
+            await peering.refresh(self.appliance)
+        if start == self._starts and self.state == "starting":
+            self._start_with(peering.stores[self.appliance.name], session, command)
+
+    def _start_with(self, store, session, command):
         s = self.appliance.switches
         if not s.peering_admin:
             self.appliance.log.event("0x04f30005", category="mgmt", level="error", text="The effective gateway peering object is down")
@@ -86,7 +103,6 @@ class GatewayService:
             return
         if s.service_mgmt_lines:
             self.appliance.log.event("0x00350014", category="mgmt", text="Operational state up")
-        store = self.appliance.own_peering().stores[self.appliance.name]
         if store and not self.spoiled:
             self.load(store)
             self._go("up", session, command)
@@ -111,10 +127,16 @@ class GatewayService:
     def load(self, store):
         self.collections = sum(1 for key in store if key.startswith("collection:"))
 
-    def configured(self):
-        """The end of a resynchronisation."""
-        self.load(self.appliance.own_peering().stores[self.appliance.name])
-        self._go("up")
+    async def configured(self):
+        """The end of a resynchronisation: the configuration is in its own store, or it goes on waiting."""
+        peering = self.appliance.own_peering()
+        await peering.refresh(self.appliance)
+        store = peering.stores[self.appliance.name]
+        if store:
+            self.load(store)
+            self._go("up")
+        else:
+            self.appliance.effect("not_configured", store="unreachable" if store is None else "empty")
 
     def power_off(self):
         if self._timer:

@@ -50,7 +50,10 @@ def status_rows(lab, viewer, headings):
             continue
         empty = [h.strip() for h in member.switches.row_empty.split(",")]
         for peering in lab.peering.values():
-            cells = peering_cells(peering, viewer, member)
+            row = peering.row(viewer, member)
+            if row is None:
+                continue
+            cells = peering_cells(peering, row, viewer, member)
             rows.append(["" if h in empty else cells.get(h, "") for h in headings])
     return rows + stale_rows(lab, viewer, headings)
 
@@ -66,21 +69,16 @@ def stale_rows(lab, viewer, headings):
     return rows
 
 
-def peering_cells(peering, viewer, member):
-    """One row, as `viewer` sees `member`."""
+def peering_cells(peering, row, viewer, member):
+    """What the table says about `row`, with this member's switches applied."""
     s = member.switches
-    reached = member.running and peering.connected(viewer, member)
-    # A member that is cut off, and a viewer that is, see the same thing: the other side is down.
-    link = "ok" if reached else "down"
-    pending = "0" if reached else str(17 + len(member.name))
-    priority = str(peering.priority[member.name]) if reached else "-1"
     return {
         "Address": address_of(member), "Configuration name": peering.name,
-        "Pending updates": s.row_pending or pending, "Replication offset": str(peering.offset_of(member)),
-        "Link status": s.row_link if s.row_link and member is not viewer else link,
-        "Primary": s.row_primary or ("yes" if member in peering.seen_primaries(viewer) else "no"),
+        "Pending updates": s.row_pending or str(row.pending), "Replication offset": str(row.offset),
+        "Link status": s.row_link if s.row_link and member is not viewer else ("ok" if row.link else "down"),
+        "Primary": s.row_primary or ("yes" if row.primary else "no"),
         "Service port": str(peering.service_port), "Monitor port": str(peering.monitor_port),
-        "Priority": s.row_priority or priority,
+        "Priority": s.row_priority or str(row.priority),
     }
 
 
@@ -224,29 +222,3 @@ def read_tail(path, limit):
             return file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-
-
-# ---- gateway-peering-diag
-
-def redis_info(peering, appliance):
-    store = peering.stores[appliance.name]
-    lines = ["# Server", "redis_version:6.2.6", "tcp_port:%d" % peering.service_port, "", "# Replication"]
-    if peering.is_primary(appliance):
-        replicas = [m for m in peering.members if m is not appliance and m.running and peering.connected(appliance, m)]
-        lines += ["role:master", f"connected_slaves:{len(replicas)}"]
-        lines += [f"slave{i}:ip={m.address},port={peering.service_port},state=online,offset={peering.offset_of(m)},lag=0" for i, m in enumerate(replicas)]
-    else:
-        status = "up" if appliance.peering_alive else "down"
-        lines += ["role:slave", f"master_host:{peering.primary.address}", f"master_port:{peering.service_port}", f"master_link_status:{status}"]
-    lines += [f"master_repl_offset:{peering.offset_of(appliance)}", "", "# Keyspace"]
-    if store:
-        lines.append(f"db0:keys={len(store)},expires=0,avg_ttl=0")
-    return "\n".join(lines) + "\n\n"
-
-
-def sentinel_info(peering, appliance):
-    primary = sorted(peering.seen_primaries(appliance), key=lambda m: m is not peering.primary)[0]
-    others = [m for m in peering.members if m is not primary and peering.connected(appliance, m) and m.running]
-    return (f"# Sentinel\nsentinel_masters:1\nsentinel_tilt:0\nsentinel_running_scripts:0\n"
-            f"master0:name={peering.name},status=ok,address={primary.address}:{peering.service_port},slaves={len(others)},"
-            f"sentinels={len(others) + 1}\n\n")

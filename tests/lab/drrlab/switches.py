@@ -150,10 +150,11 @@ MEMBER_SWITCHES = [
     _choice("show_domains", "table|dump|unknown", "[U]", "form of show domains / show domain"),
     # --- peering behaviour
     _time("switch_delay", 10, "[U]", "from the command to the new primary"),
-    _time("switch_overlap", 0, "[U]", "two primaries for so long after a switch"),
+    _time("switch_overlap", 8, "[U]", "two primaries for so long after a switch (Sentinel: 4 of its publish periods)"),
     _choice("switch_primary", "ok|ignored|error", "[U]", "what gateway-peering-switch-primary does"),
     _text("switch_text", "", "[U]", "its text on success"),
     _text("switch_error_text", "Cannot switch primary", "[U]", "its error text, after `% `"),
+    _text("switch_refused_text", "{text}", "[U]", "after `% `, where the engine refuses at once (Redis: INPROG ...); empty: silence"),
     _text("already_primary_text", "", "[S]", "error text when this member is primary already; empty: silence"),
     _choice("peering_link", "ok|down", "[S]", "down: this member does not reach its peers"),
     _bool("claims_primary", False, "[S]", "this member calls itself primary although it is not (two primaries)"),
@@ -243,7 +244,9 @@ LAB_SWITCHES = [
     _int("collections", 4, "[S]", "API collections that a resynchronisation brings"),
     _choice("lb", "round-robin|random|sticky", "[D]", "which member a webhook reaches"),
     _time("down_after", 30, "[U]", "a lost primary is replaced after so long, where there is quorum"),
-    _time("rejoin_overlap", 0, "[S]", "a returning old primary calls itself primary for so long"),
+    _choice("redis_pace", "fast|normal|held", "[U]", "--peering redis: Sentinel settles in 2-3 s / with its own periods in about 11 s / never makes a "
+            "returning primary a replica"),
+    _time("rejoin_overlap", 8, "[S]", "a returning old primary calls itself primary for so long"),
 ]
 
 MEMBER_TABLE = {s.name: s for s in MEMBER_SWITCHES}

@@ -101,6 +101,7 @@ class XmlManagement:
             return True
         self._requests += 1
         identity = f"xmi-{self._requests}"
+        await self.appliance.own_peering().refresh(self.appliance)
         name, answer = self._answer(identity, headers, body)
         if answer is None:
             self.appliance.effect("session_cut", identity, name, why="xmi")
@@ -334,7 +335,7 @@ class XmlManagement:
         elif self.switches.switch_primary == "error":
             raise Refused(error_log(self.switches.switch_error_text))
         elif self.switches.switch_primary == "ok":
-            peering.request_switch(self.appliance, identity, name)
+            self.lab.task(peering.request_switch(self.appliance, identity, name))
         return self._ok()
 
 
