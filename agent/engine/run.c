@@ -102,13 +102,23 @@ static void want_stop(struct runner *r, const char *reason)
 	r->stop_reason = reason;
 }
 
+/* A machine that stood still finishes what is open and starts nothing new. Watching a log is nothing new. */
+static void notice_standstill(struct runner *r, struct mono expected, struct mono now)
+{
+	if (expected.ms != INT64_MAX && mono_diff_ms(now, expected) > RUNNER_STUNNED_MS && r->state < RUN_CONFIRM)
+		want_stop(r, "this machine stood still for a while");
+}
+
 static int wait_event(struct runner *r, struct error *error)
 {
 	for (;;) {
 		struct mono now = clock_now(), until;
-		int event = due_event(r, now), signal_number;
+		int event, signal_number;
 		struct pollfd fds[2];
 
+		notice_standstill(r, r->awake_at, now);
+		event = due_event(r, now);
+		r->awake_at = clock_now();
 		if (event >= 0)
 			return event;
 		if (start_wanted(r, now))
@@ -122,9 +132,8 @@ static int wait_event(struct runner *r, struct error *error)
 			return -1;
 		if (signal_number == SIGINT || signal_number == SIGTERM)
 			want_stop(r, signal_number == SIGINT ? "interrupted (SIGINT)" : "told to end (SIGTERM)");
-		/* A machine that stood still finishes what is open and starts nothing new. Watching a log is nothing new. */
-		if (until.ms != INT64_MAX && mono_diff_ms(clock_now(), until) > RUNNER_STUNNED_MS && r->state < RUN_CONFIRM)
-			want_stop(r, "this machine stood still for a while");
+		r->awake_at = clock_now();
+		notice_standstill(r, until, r->awake_at);
 	}
 }
 
@@ -198,6 +207,7 @@ static int execute(struct runner *r, struct error *error)
 {
 	r->pending = r->wanted = r->running = -1;
 	r->quiet_at = r->deadline = MONO_NEVER;
+	r->awake_at = clock_now();
 	r->previous = RUN_STATE_COUNT;
 	runner_enter(r, clock_now());
 	tell_entry(r, RUN_STATE_COUNT, clock_now());

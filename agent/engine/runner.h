@@ -40,6 +40,7 @@ struct runner {
 	enum run_state previous; /* RUN_STATE_COUNT: none */
 	struct mono state_since, step_since, deadline; /* of the phase; see run_act.c */
 	struct mono start_at;     /* when WANTED may start */
+	struct mono awake_at;     /* when this process was last seen at work */
 	int wanted;               /* enum appliance_op to start, -1: none */
 	int running;              /* the one under way, -1: none */
 	int64_t pause_ms;         /* before the next new connection; doubles */

@@ -21,14 +21,16 @@ from .relay import Relay
 OBSERVE_PERIOD_S = 0.15
 POLL_S = 0.05
 START_S = 60
+SETTLED_S = 0.8
 SWITCH_TRIES = 3
 DOWN_AFTER_MIN_S = 3.0      # less, and a busy machine alone would cause fail-overs
 DOWN_AFTER_STEP_S = 0.7
 DOWN_FLAGS = {"s_down", "o_down", "disconnected"}
 # Sentinel's periods in milliseconds.  A returning primary is made a replica after 4 publish periods; a replica can only
 # be chosen when it was heard of within 5 ping periods, and in a fail-over it is asked once a second, whatever the info period.
+# So 4 publish periods must be well over a second, or a Sentinel that has not heard of a fail-over undoes it.
 PACES = {
-    "fast": {"info-period": 200, "publish-period": 200, "ping-period": 400},
+    "fast": {"info-period": 200, "publish-period": 600, "ping-period": 400},
     "normal": {"info-period": 10000, "publish-period": 2000, "ping-period": 1000},
     "held": {"info-period": 200, "publish-period": 3600000, "ping-period": 400},
 }
@@ -271,15 +273,26 @@ class RedisPeering:
     def _tables(self):
         return {viewer.name: {m.name: in_short(row) for m in self.members if (row := self.row(viewer, m))} for viewer in self.members}
 
+    def _settled(self):
+        tables, looks = self._tables(), self.looks.values()
+        return (all(t == tables[self.members[0].name] for t in tables.values())
+                and sorted(tables[self.members[0].name].values()) == ["ok"] * (len(self.members) - 1) + ["ok primary"]
+                and sorted(look.role or "" for look in looks) == ["master"] + ["slave"] * (len(self.members) - 1)
+                and all(look.role == "master" or look.info["master_link_status"] == "up" for look in looks)
+                and all(look.others == len(self.members) - 1 and "failover_in_progress" not in look.flags for look in looks))
+
     async def settle(self, seconds):
-        async def settled():
-            table = next(iter((await self.tables()).values()))
-            return (all(t == table for t in self._tables().values()) and sorted(table) == sorted(m.name for m in self.members)
-                    and sorted(table.values()) == ["ok"] * (len(self.members) - 1) + ["ok primary"]
-                    and [look.role for look in self.looks.values()].count("master") == 1
-                    and all(look.others == len(self.members) - 1 and "failover_in_progress" not in look.flags for look in self.looks.values()))
+        """One primary in every table, every link ok, and it stays so: what Sentinel knows is some periods old."""
+        since = None
+
+        async def for_long_enough():
+            nonlocal since
+            await self.refresh()
+            now = self.lab.loop.time()
+            since = (since or now) if self._settled() else None
+            return since is not None and now - since >= SETTLED_S
         try:
-            await self._until(settled, seconds, "the group does not settle")
+            await self._until(for_long_enough, seconds, "the group does not settle")
         except PeeringError as error:
             raise PeeringError(f"{error}: {self._tables()}") from None
         return self._tables()

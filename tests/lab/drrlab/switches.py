@@ -244,7 +244,7 @@ LAB_SWITCHES = [
     _int("collections", 4, "[S]", "API collections that a resynchronisation brings"),
     _choice("lb", "round-robin|random|sticky", "[D]", "which member a webhook reaches"),
     _time("down_after", 30, "[U]", "a lost primary is replaced after so long, where there is quorum"),
-    _choice("redis_pace", "fast|normal|held", "[U]", "--peering redis: Sentinel settles in 2-3 s / with its own periods in about 11 s / never makes a "
+    _choice("redis_pace", "fast|normal|held", "[U]", "--peering redis: Sentinel settles in 3-5 s / with its own periods in about 11 s / never makes a "
             "returning primary a replica"),
     _time("rejoin_overlap", 8, "[S]", "a returning old primary calls itself primary for so long"),
 ]
