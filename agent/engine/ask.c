@@ -316,7 +316,9 @@ static void print_text(const struct situation *s)
 		     s->view.primaries == 1 ? "one primary" : s->view.primaries ? "SEVERAL PRIMARIES" : "NO PRIMARY");
 	print_rows(s);
 	(void)printf("service    %s, %s\n", facts->admin_state == APPLIANCE_ADMIN_ENABLED ? "enabled" : "DISABLED", dash(facts->op_state));
-	if (!s->log.readable)
+	if (s->config->log.source == CONFIG_LOG_NONE)
+		(void)puts("log        no source is configured");
+	else if (!s->log.readable)
 		(void)puts("log        cannot be read");
 	else if (s->log.found)
 		(void)printf("log        last event %s at %s, last written %lld s ago\n", s->log.code, dash(s->log.time), (long long)s->log.age_ms / 1000);

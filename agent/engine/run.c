@@ -250,6 +250,8 @@ static void say_next(const struct runner *r, int exit_code, char next[NEXT_BYTES
 	else if (exit_code != 0 && r->have_book && r->book.broken)
 		(void)snprintf(next, NEXT_BYTES, "make state_dir %s writable again (df -h, df -i, dmesg); then: drr-agent recover -c %s",
 			       r->config->agent.state_dir, file);
+	else if (exit_code == 5 && r->bounced && r->previous >= RUN_TRIGGER && !r->follow)
+		(void)snprintf(next, NEXT_BYTES, "look at API Manager: the gateway service's state and its outstanding events; then: drr-agent status -c %s", file);
 	else if (exit_code == 5 && r->bounced && r->previous >= RUN_TRIGGER)
 		(void)snprintf(next, NEXT_BYTES, "drr-agent run -c %s --run %s --steps await", file, r->run);
 	else if (exit_code == 5 && r->flush_unknown)
