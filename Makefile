@@ -98,6 +98,8 @@ test:
 	@env -u MAKEFLAGS -u MAKELEVEL tests/run
 fuzz:
 	@env -u MAKEFLAGS -u MAKELEVEL tests/run fuzz $(SECONDS) $(FUZZ)
+bench: all
+	@tests/bench/run
 demo:
 	@cross/install-packages demo
 	@$(MAKE) --no-print-directory all
@@ -136,6 +138,6 @@ print-%:
 	@echo '$($*)'
 
 FORCE:
-.PHONY: all unit-tests fuzzers test fuzz demo dist deps deps-update install clean help FORCE
+.PHONY: all unit-tests fuzzers test fuzz bench demo dist deps deps-update install clean help FORCE
 .DELETE_ON_ERROR:
 -include $(OBJECTS:.o=.d) $(MAINS:%.c=$(OUT)/obj/%.d) $(TESTS:=.d) $(FUZZERS:=.d)
