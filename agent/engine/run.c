@@ -267,9 +267,25 @@ static void say_next(const struct runner *r, int exit_code, char next[NEXT_BYTES
 		(void)snprintf(next, NEXT_BYTES, "drr-agent status -c %s; then: drr-agent run -c %s", file, file);
 }
 
+/* What a script that reads only the last line needs besides: which refusals, or why nobody was reached. */
+static void say_why(const struct runner *r, char *out, size_t size)
+{
+	struct buf why;
+
+	buf_init(&why, out, size);
+	for (unsigned i = 0; r->verdict == RUN_REFUSED && i < PRECHECK_REFUSAL_COUNT; i++)
+		if (r->precheck.refused & 1u << i)
+			(void)buf_printf(&why, "%s%s", why.len ? ", " : " (", precheck_name((enum precheck_refusal)i));
+	if (why.len > 0)
+		(void)buf_add_string(&why, ")");
+	if ((r->verdict == RUN_DENIED || r->verdict == RUN_UNREACHABLE) && r->link.error.code != ERROR_NONE)
+		(void)buf_printf(&why, ": %s", r->link.error.what);
+}
+
 static void say_sentence(const struct runner *r, char *out, size_t size)
 {
 	const char *more = "";
+	char why[ERROR_WHAT_MAX_BYTES + 8];
 
 	if (r->flush_unknown && r->verdict == RUN_DONE)
 		more = "; the flush had no clear answer, but the service waited for its registration and got it";
@@ -277,7 +293,8 @@ static void say_sentence(const struct runner *r, char *out, size_t size)
 		more = "; the flush had no clear answer: it may or may not have happened";
 	else if (r->flushed && r->verdict != RUN_DONE)
 		more = "; the flush was accepted";
-	(void)snprintf(out, size, "%s%s", r->sentence, more);
+	say_why(r, why, sizeof why);
+	(void)snprintf(out, size, "%s%s%s", r->sentence, why, more);
 }
 
 /* -1: the journal cannot be written, and stays open. */
@@ -299,7 +316,7 @@ static int record_end(struct runner *r, int exit_code, const char *sentence)
 static int finish(struct runner *r)
 {
 	int exit_code = run_exit_code(r->verdict, r->flushed);
-	char next[NEXT_BYTES], whole[ERROR_WHAT_MAX_BYTES];
+	char next[NEXT_BYTES], whole[2 * ERROR_WHAT_MAX_BYTES];
 
 	say_sentence(r, whole, sizeof whole);
 	if (record_end(r, exit_code, whole) && r->verdict == RUN_DONE) {
