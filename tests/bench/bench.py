@@ -67,8 +67,8 @@ proc run {command} {
     return $expect_out(buffer)
 }
 spawn ssh -o UserKnownHostsFile=$known -o StrictHostKeyChecking=yes -p $port $user@$host
-expect "login: ";    send "$user\r"
-expect "Password: "; send "$password\r"
+expect "login: ";    send -- "$user\r"
+expect "Password: "; send -- "$password\r"
 expect -re $prompt
 run "switch domain $domain"
 run "config"
