@@ -534,7 +534,7 @@ static void adopt_last_run(struct runner *r)
 	if (!r->request->run && !(r->request->steps & (RUN_STEP_PRIMARY | RUN_STEP_FLUSH | RUN_STEP_BOUNCE)) && state->run[0])
 		(void)snprintf(r->run, sizeof r->run, "%s", state->run);
 	r->flushed = same_run_flushed(state, r->run) || (r->request->run && r->have_book && logbook_run_flushed(&r->book, r->run));
-	r->flush_unknown = r->flushed && !state->flush_done;
+	r->flush_unknown = r->flushed && !(strcmp(state->run, r->run) == 0 && state->flush_done);
 	r->bounced = strcmp(state->run, r->run) == 0 && state->bounce_done;
 }
 

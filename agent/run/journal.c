@@ -462,12 +462,18 @@ bool journal_run_flushed(const char *bytes, size_t length_bytes, const char *run
 	struct journal_record record;
 	struct error error = {0};
 	enum journal_read read;
+	bool flushed = false;
 
 	journal_reader_init(&reader, bytes, length_bytes);
-	while ((read = journal_reader_next(&reader, &record, &error)) == JOURNAL_RECORD)
-		if (record.kind == JOURNAL_INTENT && record.step == JOURNAL_FLUSH && strcmp(record.run, run) == 0)
-			return true;
-	return read == JOURNAL_DAMAGED;
+	while ((read = journal_reader_next(&reader, &record, &error)) == JOURNAL_RECORD) {
+		if (record.step != JOURNAL_FLUSH || strcmp(record.run, run) != 0)
+			continue;
+		if (record.kind == JOURNAL_INTENT)
+			flushed = true;
+		else if (record.kind == JOURNAL_OUTCOME && journal_result(&record) == JOURNAL_FAILED)
+			flushed = false; /* it did not leave, or was refused */
+	}
+	return flushed || read == JOURNAL_DAMAGED;
 }
 
 /* ---- what is open ---- */

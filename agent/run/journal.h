@@ -139,8 +139,8 @@ struct journal_state {
 void journal_state_init(struct journal_state *state);
 void journal_state_apply(struct journal_state *state, const struct journal_record *record);
 
-/* Whether RUN has a flush intent in these bytes (any run, not only the last): never flush twice for one run. True also when they are damaged:
- * when in doubt it was. */
+/* Whether RUN flushed, or may have, by these bytes (any run, not only the last): never flush twice for one run. An outcome `failed` (not sent, or
+ * refused) says that it did not. True also when they are damaged: when in doubt it was. */
 bool journal_run_flushed(const char *bytes, size_t length_bytes, const char *run);
 
 #endif

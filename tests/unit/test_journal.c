@@ -510,6 +510,33 @@ static void remembers_flushes_of_all_runs(void **state)
 	assert_true(journal_run_flushed(file, file_bytes, "second.run")); /* damaged: when in doubt */
 }
 
+/* A flush that was refused, or never left, leaves the run id free; one without an outcome does not. */
+static void a_flush_that_did_not_happen_is_none(void **state)
+{
+	static const struct {
+		const char *result; /* NULL: no outcome */
+		bool flushed;
+	} cases[] = {{"failed", false}, {"done", true}, {"unknown", true}, {"new-word", true}, {NULL, true}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct journal_record intent = make(JOURNAL_INTENT, JOURNAL_FLUSH, "r1");
+		struct journal_record outcome = make(JOURNAL_OUTCOME, JOURNAL_FLUSH, "r1");
+		char memory[4096];
+		struct buf out;
+
+		buf_init(&out, memory, sizeof memory);
+		intent.seq = 1;
+		outcome.seq = 2;
+		assert_int_equal(journal_encode(&intent, &out), 0);
+		if (cases[i].result) {
+			assert_int_equal(journal_add(&outcome, "result", cases[i].result), 0);
+			assert_int_equal(journal_encode(&outcome, &out), 0);
+		}
+		assert_int_equal(journal_run_flushed(out.data, out.len, "r1"), cases[i].flushed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -519,7 +546,7 @@ int main(void)
 		cmocka_unit_test(encode_keeps_its_rules), cmocka_unit_test(fullest_record_fits),
 		cmocka_unit_test(sentences_are_cut_rather_than_lost), cmocka_unit_test(knows_each_crash_point),
 		cmocka_unit_test(disable_stays_open), cmocka_unit_test(bounce_counts_only_after_the_flush),
-		cmocka_unit_test(remembers_flushes_of_all_runs),
+		cmocka_unit_test(remembers_flushes_of_all_runs), cmocka_unit_test(a_flush_that_did_not_happen_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
