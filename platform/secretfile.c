@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -183,9 +184,26 @@ int secretfile_load(const char *path, struct secret *secret, struct error *error
 	return result;
 }
 
+int secretfile_page(struct secret *secret, struct error *error)
+{
+	_Static_assert((int)SECRETFILE_PAGE_BYTES <= (int)MAP_BYTES, "one mapping");
+
+	secret->bytes = map_protected(error);
+	secret->length = 0;
+	return secret->bytes ? 0 : -1;
+}
+
 void secretfile_free(struct secret *secret)
 {
 	if (secret->bytes)
 		unmap_wiped(secret->bytes);
 	*secret = (struct secret){0};
+}
+
+void secretfile_forbid_cores(void)
+{
+	/* One byte, not none: with 0 the kernel still feeds a core to a pipe in core_pattern; 1 stops both (fs/coredump.c). */
+	const struct rlimit limit = {1, 1};
+
+	(void)setrlimit(RLIMIT_CORE, &limit);
 }

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/secret.h"
 
-enum { SECRETFILE_PATH_MAX_BYTES = 1024 };
+enum { SECRETFILE_PATH_MAX_BYTES = 1024, SECRETFILE_PAGE_BYTES = 4096 };
 
 /* The file that PATH means (see secretfile_load): 0 or -1. */
 int secretfile_path(const char *path, char out[SECRETFILE_PATH_MAX_BYTES], struct error *error);
@@ -20,5 +20,13 @@ int secretfile_path(const char *path, char out[SECRETFILE_PATH_MAX_BYTES], struc
  * the swap space: no error. */
 int secretfile_load(const char *path, struct secret *secret, struct error *error);
 void secretfile_free(struct secret *secret); /* wipes; harmless on an empty one */
+
+/* SECRETFILE_PAGE_BYTES of the same kind of memory, zeroed, for something that is made of a secret: the caller writes into secret->bytes and sets the length;
+ * secretfile_free() it. 0, or -1 and ERROR_INTERNAL. */
+int secretfile_page(struct secret *secret, struct error *error);
+
+/* No core file of this process: what was read from a secret stands for a moment also where no madvise() reaches (buffers of the TLS and SSH libraries). Call
+ * first thing in main(). */
+void secretfile_forbid_cores(void);
 
 #endif
