@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "appliance/choice.h"
+#include "appliance/dumps.h"
 #include "appliance/object.h"
 #include "base/text.h"
 
@@ -16,13 +18,13 @@ enum flag {
 };
 
 struct step {
-	const char *command; /* %s: the peering object */
+	const char *command; /* a word in braces stands for a value: see fill_in(); a line whose value is empty is left out */
 	unsigned flags;
 	const char *mode;    /* the mode that the prompt must show afterwards; NULL: not looked at */
 	int (*take)(struct cli *); /* reads the answer into the facts; NULL: nothing to read */
 };
 
-enum { STEPS_MAX = 6, COMMAND_BYTES = 256 };
+enum { STEPS_MAX = 7, COMMAND_BYTES = 384 };
 
 enum prelude { PRELUDE_NONE, PRELUDE_CANCEL, PRELUDE_TOP, PRELUDE_SWITCH, PRELUDE_DONE };
 
@@ -102,38 +104,18 @@ static int take_service(struct cli *cli)
 	return 0;
 }
 
-static void choose_object(struct cli *cli, const char *object, const char *source)
-{
-	(void)snprintf(cli->facts->object, sizeof cli->facts->object, "%s", object);
-	cli->facts->object_source = source;
-}
-
-/* The manager names the object; with v5 compatibility, and in 2018.4, the service itself does. Where both do and differ, and nothing says
- * which rules, the operator must. */
 static int take_object_choice(struct cli *cli)
 {
 	struct object_dump dump;
 	char own[APPLIANCE_WORD_BYTES], v5[16];
+	struct choice choice = {cli->settings.object, cli->manager_object, own, v5};
 
 	if (take_service(cli))
 		return -1;
 	(void)find_dump(cli, service_class, NULL, &dump);
 	copy_property(&dump, "gateway-peering", own, sizeof own, true);
 	copy_property(&dump, "v5-compatibility-mode", v5, sizeof v5, false);
-	if (cli->settings.object[0])
-		choose_object(cli, cli->settings.object, "the configuration");
-	else if (own[0] && (!cli->manager_object[0] || strcmp(v5, "on") == 0))
-		choose_object(cli, own, "apic-gw-service");
-	else if (cli->manager_object[0] && (!own[0] || strcmp(v5, "off") == 0 || strcmp(own, cli->manager_object) == 0))
-		choose_object(cli, cli->manager_object, "gateway-peering-manager");
-	else if (own[0] && cli->manager_object[0])
-		return error_set(&cli->error, ERROR_ANSWER, "set peering_object in [appliance]",
-				 "gateway-peering-manager names %s and apic-gw-service names %s as its peering object",
-				 cli->manager_object, own);
-	else
-		return error_set(&cli->error, ERROR_ANSWER, "set peering_object in [appliance]",
-				 "neither gateway-peering-manager nor apic-gw-service names a peering object");
-	return 0;
+	return choice_of_object(&choice, cli->facts, &cli->error);
 }
 
 static int take_object(struct cli *cli)
@@ -179,6 +161,33 @@ static int take_store(struct cli *cli)
 	return 0;
 }
 
+static int take_collections(struct cli *cli)
+{
+	int64_t count = dumps_count(cli->dialogue->answer, cli->dialogue->answer_bytes, "api-collection");
+
+	/* No dump at all: none there, or a firmware that answers differently: not known. */
+	cli->facts->collections = cli->dialogue->complaint == DIALOGUE_NO_COMPLAINT && count > 0 ? count : -1;
+	return 0;
+}
+
+static int take_peerings(struct cli *cli)
+{
+	cli->facts->have_peerings = dumps_peerings(cli->dialogue->answer, cli->dialogue->answer_bytes, cli->facts) == 0;
+	if (cli->facts->have_peerings)
+		return 0;
+	return error_set(&cli->error, ERROR_ANSWER, "show gateway-peering in the domain, by hand", "domain %s has more than %d peering objects",
+			 cli->settings.domain, APPLIANCE_PEERINGS_MAX);
+}
+
+static int take_log_targets(struct cli *cli)
+{
+	cli->facts->have_log_targets = dumps_log_targets(cli->dialogue->answer, cli->dialogue->answer_bytes, cli->facts) == 0;
+	if (cli->facts->have_log_targets)
+		return 0;
+	return error_set(&cli->error, ERROR_ANSWER, "show logging target in the domain, by hand", "domain %s has more than %d log targets",
+			 cli->settings.domain, APPLIANCE_LOG_TARGETS_MAX);
+}
+
 /* ---- the scripts ---------------------------------------------------------------------------------------------- */
 
 #define DIAG {"diag", STEP_DIAG, "diag", take_diag}
@@ -199,11 +208,15 @@ static const struct script {
 	[APPLIANCE_ASK_PEERING] = {"ask-peering", false, {{"show gateway-peering-status", 0, "", take_table}}},
 	[APPLIANCE_ASK_SERVICE] = {"ask-service", false, {{"show apic-gw-service", 0, "", take_service}}},
 	[APPLIANCE_ASK_DIAG] = {"ask-diag", false, {DIAG, EXIT}},
-	[APPLIANCE_ASK_STORE] = {"ask-store", false, {DIAG, {"gateway-peering-diag %s info", STEP_TOLERANT, "diag", take_store}, EXIT}},
+	[APPLIANCE_ASK_COLLECTIONS] = {"ask-collections", false, {{"show api-collection", STEP_TOLERANT, "", take_collections}}},
+	[APPLIANCE_ASK_SAVED] = {"ask-saved", false, {{0}}},
+	[APPLIANCE_ASK_PEERINGS] = {"ask-peerings", false, {{"show gateway-peering", 0, "", take_peerings}}},
+	[APPLIANCE_ASK_LOG_TARGETS] = {"ask-log-targets", false, {{"show logging target", 0, "", take_log_targets}}},
+	[APPLIANCE_ASK_STORE] = {"ask-store", false, {DIAG, {"gateway-peering-diag {object} info", STEP_TOLERANT, "diag", take_store}, EXIT}},
 	[APPLIANCE_SWITCH_PRIMARY] = {"switch-primary", true,
-				      {CONFIG, {"gateway-peering-switch-primary %s", STEP_EFFECT | STEP_COMPLETES, "config", NULL}, EXIT}},
+				      {CONFIG, {"gateway-peering-switch-primary {object}", STEP_EFFECT | STEP_COMPLETES, "config", NULL}, EXIT}},
 	[APPLIANCE_FLUSH] = {"flush", true,
-			     {DIAG, {"gateway-peering-flush %s", STEP_CONFIRM | STEP_EFFECT | STEP_COMPLETES, "diag", NULL}, EXIT}},
+			     {DIAG, {"gateway-peering-flush {object}", STEP_CONFIRM | STEP_EFFECT | STEP_COMPLETES, "diag", NULL}, EXIT}},
 	/* The change is applied by the exit from the object. */
 	[APPLIANCE_DISABLE] = {"disable", true,
 			       {CONFIG, {service_class, 0, NULL, NULL}, {"admin-state disabled", STEP_EFFECT, NULL, NULL},
@@ -211,11 +224,21 @@ static const struct script {
 	[APPLIANCE_ENABLE] = {"enable", true,
 			      {CONFIG, {service_class, 0, NULL, NULL}, {"admin-state enabled", STEP_EFFECT, NULL, NULL},
 			       {"exit", STEP_COMPLETES, "config", NULL}, EXIT}},
+	[APPLIANCE_SET_PERSISTENCE] = {"set-persistence", true,
+				       {CONFIG, {"gateway-peering {object}", 0, NULL, NULL}, {"persistence {persistence}", STEP_EFFECT, NULL, NULL},
+					{"local-directory {local-directory}", STEP_EFFECT, NULL, NULL}, {"raid-volume {raid-volume}", STEP_EFFECT, NULL, NULL},
+					{"exit", STEP_COMPLETES, "config", NULL}, EXIT}},
+	[APPLIANCE_SET_LOG_TARGET] = {"set-log-target", true, {{0}}},
 };
 
 const char *appliance_op_name(enum appliance_op op)
 {
 	return scripts[op].name;
+}
+
+bool cli_can(enum appliance_op op)
+{
+	return op != APPLIANCE_ASK_SAVED && op != APPLIANCE_SET_LOG_TARGET;
 }
 
 bool appliance_op_changes(enum appliance_op op)
@@ -233,9 +256,17 @@ void cli_init(struct cli *cli, struct dialogue *dialogue, const struct cli_setti
 	cli->facts = facts;
 }
 
+void cli_start_text(struct cli *cli, const char *command)
+{
+	assert(strlen(command) < sizeof cli->text);
+	cli_start(cli, APPLIANCE_ENTER);
+	(void)snprintf(cli->text, sizeof cli->text, "%s", command);
+}
+
 void cli_start(struct cli *cli, enum appliance_op op)
 {
-	assert(cli->status != CLI_BUSY);
+	assert(cli->status != CLI_BUSY && cli_can(op));
+	cli->text[0] = '\0';
 	cli->op = op;
 	cli->status = CLI_BUSY;
 	cli->effect = APPLIANCE_NO_EFFECT;
@@ -283,26 +314,48 @@ static bool prelude_step(struct cli *cli)
 	return false;
 }
 
+static const char *value_of(const struct cli *cli, const char *word, size_t length)
+{
+	const struct appliance_wanted *wanted = cli->settings.wanted;
+
+	if (text_equal(word, length, "object"))
+		return cli->facts->object;
+	assert(wanted);
+	if (text_equal(word, length, "persistence"))
+		return wanted->persistence;
+	return text_equal(word, length, "local-directory") ? wanted->local_directory : wanted->raid_volume;
+}
+
+/* The values are the object's name and what an operator asked for: the configuration, the command line or the appliance gave them. False: the value is empty. */
+static bool fill_in(const struct cli *cli, const char *template, char command[COMMAND_BYTES])
+{
+	const char *open = strchr(template, '{'), *close = open ? strchr(open, '}') : NULL, *value = "";
+	int length;
+
+	if (!close) {
+		length = snprintf(command, COMMAND_BYTES, "%s", template);
+	} else {
+		value = value_of(cli, open + 1, (size_t)(close - open) - 1);
+		length = snprintf(command, COMMAND_BYTES, "%.*s%s%s", (int)(open - template), template, value, close + 1);
+	}
+	assert(length > 0 && length < COMMAND_BYTES);
+	return !close || value[0];
+}
+
 static void send_step(struct cli *cli, const struct step *step)
 {
 	char command[COMMAND_BYTES];
-	int length;
 
-	if (strstr(step->command, "%s") && !cli->facts->object[0]) {
+	if (!fill_in(cli, step->command, command)) {
+		if (!strstr(step->command, "{object}")) {
+			cli->step++; /* nothing wanted here */
+			return;
+		}
 		(void)error_set(&cli->error, ERROR_INTERNAL, NULL, "\"%s\" needs a peering object, and none is known", step->command);
 		fail(cli);
 		return;
 	}
-	/* The only placeholder is the object's name, which the configuration or the appliance gave us. */
-	if (strstr(step->command, "%s")) {
-		const char *hole = strstr(step->command, "%s");
-
-		length = snprintf(command, sizeof command, "%.*s%s%s", (int)(hole - step->command), step->command,
-				  cli->facts->object, hole + 2);
-	} else {
-		length = snprintf(command, sizeof command, "%s", step->command);
-	}
-	assert(length > 0 && (size_t)length < sizeof command);
+	cli->effect_before = cli->effect;
 	if (step->flags & STEP_EFFECT)
 		cli->effect = APPLIANCE_EFFECT_POSSIBLE;
 	cli->sent = true;
@@ -316,7 +369,7 @@ static void complain(struct cli *cli, const struct step *step)
 
 	/* Refused: nothing happened. But a complaint behind our yes may be about half of the work, and a prompt in another mode is no refusal. */
 	if ((step->flags & STEP_EFFECT) && d->complaint != DIALOGUE_NO_COMPLAINT && !d->confirmed)
-		cli->effect = APPLIANCE_NO_EFFECT;
+		cli->effect = cli->effect_before;
 	if ((step->flags & STEP_DIAG) && d->complaint != DIALOGUE_NO_COMPLAINT) {
 		cli->facts->diag = PEERING_NO;
 		(void)error_set(&cli->error, ERROR_PERMISSION, "use the account named admin in [cli] user: only it has diag",
@@ -347,6 +400,22 @@ static void take_answer(struct cli *cli, const struct step *step)
 		fail(cli);
 }
 
+static void step_text(struct cli *cli)
+{
+	static const struct step step = {NULL, 0, "", NULL};
+
+	if (!cli->sent) {
+		cli->sent = true;
+		dialogue_command(cli->dialogue, cli->text, false);
+		return;
+	}
+	cli->sent = false;
+	if (cli->dialogue->complaint != DIALOGUE_NO_COMPLAINT || cli->dialogue->mode[0])
+		complain(cli, &step);
+	else
+		cli->status = CLI_DONE;
+}
+
 enum cli_status cli_step(struct cli *cli)
 {
 	struct dialogue *d = cli->dialogue;
@@ -357,13 +426,15 @@ enum cli_status cli_step(struct cli *cli)
 		cli->error = d->error;
 		cli->status = CLI_FAILED;
 		if (cli->sent && !d->left && (scripts[cli->op].steps[cli->step].flags & STEP_EFFECT))
-			cli->effect = APPLIANCE_NO_EFFECT; /* it never left us */
+			cli->effect = cli->effect_before; /* it never left us */
 	}
 	while (cli->status == CLI_BUSY && d->state == DIALOGUE_READY) {
 		const struct script *script = &scripts[cli->op];
 
 		if (cli->prelude != PRELUDE_DONE) {
 			(void)prelude_step(cli);
+		} else if (cli->text[0]) {
+			step_text(cli);
 		} else if (cli->sent) {
 			take_answer(cli, &script->steps[cli->step]);
 		} else if (cli->step == STEPS_MAX || !script->steps[cli->step].command) {

@@ -549,6 +549,12 @@ static void answer_question(struct dialogue *d)
 {
 	bool yes = d->may_confirm && !d->confirmed;
 
+	if (d->answers++ == DIALOGUE_ANSWERS_MAX) {
+		(void)error_set(&d->error, ERROR_ANSWER, "try the same by hand", "the appliance asked for a confirmation of \"%s\" again after %d answers",
+				d->command, DIALOGUE_ANSWERS_MAX);
+		fail(d);
+		return;
+	}
 	d->confirmed = d->confirmed || yes;
 	d->unexpected_question = d->unexpected_question || !yes;
 	if (d->in.data[d->in.len - 1] != '\n')
@@ -604,6 +610,7 @@ void dialogue_command(struct dialogue *d, const char *command, bool may_confirm)
 	}
 	d->state = DIALOGUE_BUSY;
 	d->may_confirm = may_confirm;
+	d->answers = 0;
 	d->confirmed = d->unexpected_question = d->left = false;
 	d->answer = NULL;
 	d->answer_bytes = 0;

@@ -36,6 +36,7 @@ enum {
 	DIALOGUE_DETAIL_BYTES = 256,           /* the appliance's words in an error, escaped */
 	DIALOGUE_QUIET_MS = 250,               /* how long a question must stand still to be believed */
 	DIALOGUE_PROBES_MAX = 4,               /* candidates for the prompt that are tried */
+	DIALOGUE_ANSWERS_MAX = 4,              /* questions of one command that are answered; one more is an error */
 };
 
 enum dialogue_state {
@@ -79,6 +80,7 @@ struct dialogue {
 	unsigned quiet_count, probes;
 	size_t quiet_tail; /* dialogue_tail() at the last dialogue_quiet() */
 	bool may_confirm, unexpected_question;
+	unsigned answers;         /* given to questions of this command */
 	bool echoes;                     /* this session echoes commands */
 	int escape;
 	char command[DIALOGUE_OUTPUT_MAX_BYTES];

@@ -44,6 +44,19 @@ static void take_state(struct object_slice *rest, struct object_slice *state)
 	text_trim(&rest->bytes, &rest->length);
 }
 
+/* How many bytes the class takes: one word, or several with one blank between them where a colon follows (`logging target: gwd-log`). */
+static size_t class_width(const char *line, size_t length_bytes)
+{
+	size_t word = 0, wide;
+
+	while (word < length_bytes && is_class_char(line[word]))
+		word++;
+	for (wide = word; word > 0 && wide + 1 < length_bytes && line[wide] == ' ' && is_class_char(line[wide + 1]);)
+		for (wide++; wide < length_bytes && is_class_char(line[wide]);)
+			wide++;
+	return wide < length_bytes && line[wide] == ':' ? wide : word;
+}
+
 /* "CLASS: NAME [STATE] (modified)", or "CLASS [STATE]"; whether it is a header is decided by the dashes under it. */
 static bool read_header(const char *line, size_t length_bytes, struct object_dump *dump)
 {
@@ -52,8 +65,7 @@ static bool read_header(const char *line, size_t length_bytes, struct object_dum
 	size_t wide = 0;
 
 	text_trim(&line, &length_bytes);
-	while (wide < length_bytes && is_class_char(line[wide]))
-		wide++;
+	wide = class_width(line, length_bytes);
 	if (wide == 0 || wide == length_bytes)
 		return false;
 	dump->class_name = (struct object_slice){line, wide};

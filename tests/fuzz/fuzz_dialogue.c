@@ -50,7 +50,7 @@ static void check(size_t input_bytes)
 {
 	char words[64];
 
-	require(sent.yes <= 1 && sent.no <= 1 && sent.passwords <= 1 && sent.users <= 1);
+	require(sent.yes <= 1 && sent.no <= DIALOGUE_ANSWERS_MAX && sent.passwords <= 1 && sent.users <= 1);
 	require(!strstr(d.error.what, secret.bytes) && !strstr(d.detail, secret.bytes));
 	require(!strstr(dialogue_last_words(&d, words, sizeof words), secret.bytes));
 	require((d.state == DIALOGUE_FAILED) == (d.error.code != ERROR_NONE));

@@ -15,6 +15,7 @@ static struct dialogue d;
 static struct cli cli;
 static struct appliance_facts facts;
 static struct cli_settings cli_settings;
+static struct appliance_wanted wanted;
 static struct dialogue_settings settings = {"admin", NULL, "apiconnect"};
 
 static struct { /* the appliance */
@@ -56,7 +57,7 @@ static void prompt(void)
 
 static void set_mode(const char *mode)
 {
-	snprintf(box.mode, sizeof box.mode, "%s", mode);
+	snprintf(box.mode, sizeof box.mode, "%.60s", mode);
 }
 
 static void leave(void)
@@ -85,6 +86,12 @@ static bool obey(const char *line)
 		set_mode(line);
 	else if (strcmp(line, "apic-gw-service") == 0)
 		set_mode("config apic-gw-service");
+	else if (strncmp(line, "gateway-peering ", 16) == 0)
+		set_mode("config gateway-peering");
+	else if (strcmp(line, "show api-collection") == 0)
+		say("api-collection: a [up]\r\n----\r\n x y\r\n\r\napi-collection: b [up]\r\n----\r\n x y\r\n");
+	else if (strcmp(line, "show logging target") == 0)
+		say("logging target: gwd-log [up]\r\n----\r\n type file\r\n event apic-gw-service debug\r\n");
 	else if (strcmp(line, "top") == 0 && !box.stuck && strcmp(box.mode, "diag") != 0)
 		set_mode("");
 	else if (strcmp(line, "exit") == 0 || strcmp(line, "cancel") == 0)
@@ -168,7 +175,8 @@ static void begin_at(const char *domain, const char *mode)
 	box.service = service_dump;
 	box.object = object_dump;
 	box.confirms = true;
-	cli_settings = (struct cli_settings){"apiconnect", ""};
+	wanted = (struct appliance_wanted){.persistence = "local", .local_directory = "local:///x"};
+	cli_settings = (struct cli_settings){.domain = "apiconnect", .object = "", .wanted = &wanted};
 	dialogue_init(&d, &settings);
 	cli_init(&cli, &d, &cli_settings, &facts);
 	prompt();
@@ -197,6 +205,10 @@ static const char *const lines_of[APPLIANCE_OP_COUNT] = {
 	[APPLIANCE_ASK_SERVICE] = "show apic-gw-service|",
 	[APPLIANCE_ASK_DIAG] = "diag|exit|",
 	[APPLIANCE_ASK_STORE] = "diag|gateway-peering-diag gwd info|exit|",
+	[APPLIANCE_ASK_COLLECTIONS] = "show api-collection|",
+	[APPLIANCE_ASK_PEERINGS] = "show gateway-peering|",
+	[APPLIANCE_ASK_LOG_TARGETS] = "show logging target|",
+	[APPLIANCE_SET_PERSISTENCE] = "config|gateway-peering gwd|persistence local|local-directory local:///x|exit|exit|",
 	[APPLIANCE_SWITCH_PRIMARY] = "config|gateway-peering-switch-primary gwd|exit|",
 	[APPLIANCE_FLUSH] = "diag|gateway-peering-flush gwd|y|exit|",
 	[APPLIANCE_DISABLE] = "config|apic-gw-service|admin-state disabled|exit|exit|",
@@ -207,18 +219,41 @@ static void each_operation_sends_its_lines(void **state)
 {
 	for (unsigned op = 0; op < APPLIANCE_OP_COUNT; op++) {
 		begin();
+		assert_true(appliance_op_name(op)[0]);
+		assert_int_equal(appliance_op_changes(op), op >= APPLIANCE_SWITCH_PRIMARY);
+		assert_int_equal(cli_can(op), lines_of[op] != NULL);
+		if (!cli_can(op))
+			continue;
 		assert_int_equal(run(op), CLI_DONE);
 		assert_string_equal(box.log, lines_of[op]);
 		assert_int_equal(cli.effect, appliance_op_changes(op) ? APPLIANCE_EFFECT_DONE : APPLIANCE_NO_EFFECT);
-		assert_true(appliance_op_name(op)[0]);
-		assert_int_equal(appliance_op_changes(op), op >= APPLIANCE_SWITCH_PRIMARY);
 	}
+	begin();
+	snprintf(wanted.persistence, sizeof wanted.persistence, "memory");
+	wanted.local_directory[0] = '\0';
+	assert_int_equal(run(APPLIANCE_SET_PERSISTENCE), CLI_DONE);
+	assert_string_equal(box.log, "config|gateway-peering gwd|persistence memory|exit|exit|");
 	begin();
 	box.confirms = false;
 	assert_int_equal(run(APPLIANCE_FLUSH), CLI_DONE);
 	assert_string_equal(box.log, "diag|gateway-peering-flush gwd|exit|");
 	assert_int_equal(cli.effect, APPLIANCE_EFFECT_DONE);
 	assert_false(d.confirmed);
+}
+
+static void text_is_asked_as_it_is(void **state)
+{
+	begin();
+	cli_start_text(&cli, "show logging target");
+	while (cli_step(&cli) == CLI_BUSY)
+		serve();
+	assert_int_equal(cli.status, CLI_DONE);
+	assert_non_null(strstr(d.answer, "event apic-gw-service debug"));
+	begin();
+	cli_start_text(&cli, "diag");
+	while (cli_step(&cli) == CLI_BUSY)
+		serve();
+	assert_int_equal(cli.status, CLI_FAILED); /* left in a mode */
 }
 
 /* One letter a line: n no effect, p possible, d done. The most important table of all: what is known when a line goes wrong. */
@@ -232,6 +267,8 @@ static const struct {
 	/*                 config, object, admin-state, exit, exit */
 	{APPLIANCE_DISABLE, "nnnpd", "nnppd", "nnnpd", "nppp!"},
 	{APPLIANCE_ENABLE, "nnnpd", "nnppd", "nnnpd", "nppp!"},
+	/*                         config, object, persistence, local-directory, exit, exit */
+	{APPLIANCE_SET_PERSISTENCE, "nnnppd", "nnpppd", "nnnppd", "npppp!"},
 	{APPLIANCE_ASK_STORE, "nnn", "nnn", "n-n", "nnn"},
 	{APPLIANCE_ASK_OBJECT, "nnn", "nnn", "-nn", "nnn"},
 };
@@ -408,7 +445,7 @@ static void no_command_without_an_object(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_operation_sends_its_lines),
+		cmocka_unit_test(each_operation_sends_its_lines), cmocka_unit_test(text_is_asked_as_it_is),
 		cmocka_unit_test(effects_are_told_exactly),
 		cmocka_unit_test(a_session_is_used_again_behind_a_complaint),
 		cmocka_unit_test(the_prelude_leads_to_the_domain),

@@ -305,6 +305,29 @@ static void limits_are_errors(void **state)
 	assert_int_equal(d.error.code, ERROR_INTERNAL);
 }
 
+/* An appliance that goes on asking gets a bounded number of answers. */
+static void questions_without_end_are_an_error(void **state)
+{
+	unsigned answers = 0;
+	size_t count;
+
+	begun = false;
+	begin();
+	d.state = DIALOGUE_READY;
+	dialogue_command(&d, "show version", false);
+	while (d.state == DIALOGUE_BUSY && answers < 100) {
+		(void)dialogue_output(&d, &count);
+		dialogue_sent(&d, count);
+		feed("Sure? Yes/No [y/n]: ", 20);
+		for (int quiet = 0; quiet < 4; quiet++)
+			dialogue_quiet(&d);
+		answers++;
+	}
+	assert_int_equal(d.state, DIALOGUE_FAILED);
+	assert_int_equal(d.error.code, ERROR_ANSWER);
+	assert_int_equal(answers, DIALOGUE_ANSWERS_MAX + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +336,7 @@ int main(void)
 		cmocka_unit_test(finished_lines_are_never_answered),
 		cmocka_unit_test(sessions_can_be_lost_anywhere),
 		cmocka_unit_test(limits_are_errors),
+		cmocka_unit_test(questions_without_end_are_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
