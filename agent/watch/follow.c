@@ -485,13 +485,12 @@ static void end_look(struct follow *follow, struct mono now, bool failed)
 	follow->rearm = follow->rearm || !follow->armed;
 }
 
-bool follow_next(struct follow *follow, struct mono now, const char **line, size_t *length_bytes, struct error *error)
+/* There is no line in what was read. */
+static bool look_for_line(struct follow *follow, struct mono now, const char **line, size_t *length_bytes, struct error *error)
 {
 	bool got = false;
 
-	if (split_next(&follow->split, line, length_bytes))
-		got = true;
-	else if (!follow->looking)
+	if (!follow->looking)
 		follow->looking = look_is_due(follow, now);
 	for (unsigned i = 0; !got && follow->looking && i < CHUNKS_MAX; i++) {
 		switch (step(follow, now, line, length_bytes, error)) {
@@ -504,6 +503,13 @@ bool follow_next(struct follow *follow, struct mono now, const char **line, size
 		case STEP_ERROR: end_look(follow, now, true); return false;
 		}
 	}
+	return got;
+}
+
+bool follow_next(struct follow *follow, struct mono now, const char **line, size_t *length_bytes, struct error *error)
+{
+	bool got = split_next(&follow->split, line, length_bytes) || look_for_line(follow, now, line, length_bytes, error);
+
 	follow->counts.lines += got;
 	follow->counts.long_lines = follow->split.long_lines;
 	return got;

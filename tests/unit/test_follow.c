@@ -832,6 +832,24 @@ static void case_25_the_event_queue_overflows(void **state)
 	assert_string_equal(lines(), "b|");
 }
 
+/* Stopped for an hour (the whole machine, or the process alone), while the file went on and was rotated twice. */
+static void case_26_paused_and_resumed(void **state)
+{
+	(void)state;
+	append("log", HEAD);
+	start(NULL);
+	lines();
+	append("log", "a\n");
+	move("log", "log.1");
+	append("log", "b\n");
+	move("log.1", "log.2");
+	move("log", "log.1");
+	append("log", "c\n");
+	pass(3600000);
+	assert_string_equal(lines(), "a|b|c|");
+	assert_int_equal(follow_counts(follow)->lost_marks, 0);
+}
+
 static void case_28_lost_mark_starts_at_the_end(void **state)
 {
 	struct mark nowhere = {.device = 1, .inode = 1, .offset = 100, .fingerprint_bytes = 100, .tail_bytes = 100};
@@ -1222,6 +1240,7 @@ int main(void)
 		CASE(an_active_follower_polls_as_well),
 		CASE(case_25_nothing_leaks),
 		CASE(case_25_the_event_queue_overflows),
+		CASE(case_26_paused_and_resumed),
 		CASE(case_28_lost_mark_starts_at_the_end),
 		CASE(a_marked_file_that_comes_back_is_known),
 		CASE(a_folder_in_the_place_of_the_log_is_an_error),

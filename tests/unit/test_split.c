@@ -118,6 +118,34 @@ static void a_dropped_line_ends_at_its_line_end(void **state)
 	assert_string_equal(seen.data, "a|b|c|");
 }
 
+/* Bytes next to the line end in value, on both sides of it, at every place of a block that is searched in one go. */
+static void a_line_end_is_found_wherever_it_is(void **state)
+{
+	enum { BYTES = 100 };
+	static const unsigned char others[] = {0x0b, 0x09, 0x8a, 0x8b, 0xff, 0x01};
+	char bytes[2 * BYTES];
+	const char *line;
+	size_t length;
+
+	(void)state;
+	for (size_t other = 0; other < sizeof others; other++)
+		for (size_t from = 0; from < 8; from++)
+			for (size_t at = from; at < BYTES; at++) {
+				memset(bytes, others[other], sizeof bytes);
+				bytes[at] = bytes[at + 9] = '\n';
+				split_init(&split, bytes, sizeof bytes, BYTES);
+				split.begin = from;
+				split_added(&split, at + 10); /* two lines, and nothing behind them */
+				assert_true(split_next(&split, &line, &length));
+				assert_ptr_equal(line, bytes + from);
+				assert_int_equal(length, at - from);
+				assert_true(split_next(&split, &line, &length));
+				assert_int_equal(length, 8);
+				assert_false(split_next(&split, &line, &length));
+				assert_int_equal(split_pending(&split), 0);
+			}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +153,7 @@ int main(void)
 		cmocka_unit_test(a_long_line_does_not_hide_the_next),
 		cmocka_unit_test(a_run_of_nul_is_no_long_line),
 		cmocka_unit_test(a_dropped_line_ends_at_its_line_end),
+		cmocka_unit_test(a_line_end_is_found_wherever_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,115 @@
+/* snapshot.h - finds what is new in a text that can only be fetched as a whole, again and again: a log file behind the XML management interface, or what a
+ * command prints. Pure: it says which text to fetch next and takes its bytes as they come.
+ *
+ * The place up to which lines were handed out is known by content: the first bytes of the text and the bytes before the place. One fetch suffices while the text only grows.
+ * Where it does not fit any more, the place is looked for in the rotated texts (TEXT.1 ... TEXT.3); each later text is then read from its start, the present one at
+ * last, and the one that was left is looked at again: had it another number by then, a text may have been skipped. What cannot be found is
+ * counted (lost_marks where there are rotated texts, truncations where there are none; both are gaps), and the present text is read from its start.
+ *
+ * A look:   snapshot_look(), then while snapshot_wanted() >= 0: fetch that text: snapshot_begin(), snapshot_input()..., snapshot_end().
+ *           Between any two of these calls snapshot_next() hands out lines; it must be false before snapshot_begin(). */
+#ifndef DRR_WATCH_SNAPSHOT_H
+#define DRR_WATCH_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "watch/mark.h"
+#include "watch/split.h"
+
+enum {
+	SNAPSHOT_LINE_MAX_BYTES = 16384, /* a longer line is skipped and counted */
+	SNAPSHOT_BUFFER_BYTES = 98304,   /* read and not handed out yet */
+	SNAPSHOT_ROTATIONS_MAX = 3,      /* TEXT.1 ... TEXT.3: what an appliance keeps by default */
+	SNAPSHOT_MOVE_MIN_BYTES = 32,    /* snapshot_move() needs this much to know the place by */
+	SNAPSHOT_PASSES_MAX = 64,        /* fetches of one look; the next look goes on */
+};
+
+enum snapshot_end {
+	SNAPSHOT_COMPLETE, /* all of the text was given, or snapshot_input() has said false */
+	SNAPSHOT_MISSING,  /* there is no such text */
+	SNAPSHOT_CUT,      /* the fetch failed in the middle; the look is over */
+};
+
+struct snapshot_counts {
+	uint64_t bytes; /* of lines that were handed out, or skipped as too long */
+	uint64_t rotations, truncations, lost_marks, gaps;
+};
+
+/* How far a text was read, and the bytes that prove which text it is. */
+struct snapshot_place {
+	uint64_t offset;
+	uint32_t head_bytes, tail_bytes;
+	unsigned char head[MARK_FINGERPRINT_MAX_BYTES]; /* the first bytes of the text, as far as they lie before OFFSET */
+	unsigned char tail[MARK_TAIL_MAX_BYTES];        /* the last bytes before OFFSET */
+};
+
+struct snapshot {
+	struct snapshot_counts counts;
+	struct split split; /* split.long_lines counts */
+
+	/* Private. */
+	uint32_t name;
+	unsigned rotations;
+	bool known;              /* WANT is a place */
+	struct mark want;        /* the place, while the pass has not got there */
+	enum { SNAPSHOT_SEARCH, SNAPSHOT_ENTER, SNAPSHOT_VERIFY, SNAPSHOT_OVER } stage;
+	enum { SNAPSHOT_ROTATED, SNAPSHOT_TRUNCATED, SNAPSHOT_LOST } cause; /* of SNAPSHOT_ENTER */
+	bool entering;           /* no line of the entered text was handed out yet */
+	unsigned number;         /* of the text of this stage */
+	unsigned passes;
+	bool rotated_there;      /* a rotated text exists */
+	enum { SNAPSHOT_SEEK, SNAPSHOT_GIVE, SNAPSHOT_SKIP, SNAPSHOT_OTHER, SNAPSHOT_SAME } pass;
+	bool adopted;            /* the pass's place is the place */
+	bool full;               /* the pass ended because there was no room */
+	bool whole;              /* the pass got to the end of its text: what is unfinished there is so in the log as well */
+	uint64_t seen;           /* bytes of this pass */
+	uint64_t borrowed;       /* bytes at the front of SPLIT that belong to the text before */
+	struct snapshot_place place; /* of the pass: what was skipped or handed out */
+	unsigned entered_number;
+	unsigned left_number;    /* the rotated text that was left for the one that is entered, and its first bytes */
+	uint32_t left_head_bytes, left_head;
+	char memory[SNAPSHOT_BUFFER_BYTES];
+};
+
+/* NAME tells one text from another: a mark of another NAME is lost. ROTATIONS: up to which number rotated texts can be fetched, at most
+ * SNAPSHOT_ROTATIONS_MAX. MARK NULL, or lost: what is there at the first look is old. */
+void snapshot_init(struct snapshot *snapshot, const char *name, unsigned rotations, const struct mark *mark);
+
+/* Begins a look; one that is under way is given up. */
+void snapshot_look(struct snapshot *snapshot);
+
+/* The number of the text to fetch: 0 for the text itself, 1 for TEXT.1, ...; -1: the look is over. */
+int snapshot_wanted(const struct snapshot *snapshot);
+
+void snapshot_begin(struct snapshot *snapshot);
+
+/* How many bytes the next snapshot_input() can take for certain. */
+size_t snapshot_room(struct snapshot *snapshot);
+
+/* False: enough. It is clear that this is not the text, or there is no more room (then the look goes on with another fetch once the lines were
+ * taken): the rest need not be read; say snapshot_end(). */
+bool snapshot_input(struct snapshot *snapshot, const char *bytes, size_t count_bytes);
+
+void snapshot_end(struct snapshot *snapshot, enum snapshot_end how);
+
+/* As split_next(). */
+bool snapshot_next(struct snapshot *snapshot, const char **line, size_t *length_bytes);
+
+/* The place up to which lines were handed out; an unfinished line there is dropped, as by follow_mark(). False before the first look is over. */
+bool snapshot_mark(struct snapshot *snapshot, struct mark *mark);
+
+/* How much of its text lies before the place, whichever number that text has now. */
+uint64_t snapshot_offset(const struct snapshot *snapshot);
+
+/* For a text that loses lines at its start while it gets new ones at its end: whether the look has just found out that TEXT is not the one of the place. */
+bool snapshot_is_lost(const struct snapshot *snapshot);
+
+/* Then: looks for the bytes before the place anywhere in TEXT, all of it. True: there they are, and the look begins anew. False: not there. */
+bool snapshot_move(struct snapshot *snapshot, const char *text, size_t text_bytes);
+
+/* Then: gives the place up; the look begins anew, as a first one. */
+void snapshot_forget(struct snapshot *snapshot);
+
+#endif

@@ -1,0 +1,161 @@
+"""Whole runs whose log comes from the XML management interface, from syslog or from the command line."""
+
+import os
+import socket
+import subprocess
+
+from harness import World, case, check, contains, equal
+
+PATH = "logtemp:///gwd-log.log"
+
+
+def xmi_log(world, member="gw1", **more):
+    return world.config(member, xmi=True, log__source="xmi", log__file=None, log__poll_ms="200", **more)
+
+
+def cli_log(world, member="gw1", **more):
+    return world.config(member, log__source="cli", log__file=None, log__poll_ms="200", **more)
+
+
+def free_port(kind):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def syslog_log(world, kind, member="gw1", **more):
+    """The agent listens; the member sends, from its own address."""
+    port = free_port(kind)
+    if kind == "tls":
+        folder = world.state_dir("certificate")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=agent",
+                        "-days", "2", "-keyout", f"{folder}/key", "-out", f"{folder}/certificate"], check=True, capture_output=True)
+        more.update(log__certificate=f"{folder}/certificate", log__key=f"{folder}/key")
+    config = world.config(member, log__source="syslog", log__file=None, log__listen=f"{kind}://127.0.0.1:{port}", **more)
+    return config, f"{kind}:127.0.0.1:{port}"
+
+
+def whole(world, result):
+    """The run did everything, and saw the lines that it waits for."""
+    equal(result.exit, 0, "exit")
+    equal((world.count("flush"), world.bounced()), (1, 1), "flushes, bounces")
+    contains(" ".join(line.get("evidence") or "" for line in result.lines), "0x88e000d7", "0x88e000ac")
+
+
+@case("source xmi: a whole run")
+def xmi_whole():
+    with World(xmi="yes") as world:
+        whole(world, world.run(xmi_log(world)))
+
+
+@case("source xmi: rotation while it waits", slow=True)
+def xmi_rotation():
+    with World(xmi="yes") as world:
+        agent = world.begin(xmi_log(world), "run")
+        agent.wait_line(step="trigger", state="started")
+        world.lab.call("rotate", member="gw1")
+        world.lab.call("log", member="gw1", raw="noise")
+        world.lab.call("webhook", member="gw1")
+        whole(world, agent.result())
+
+
+@case("source xmi: the appliance refuses the listing: whole files are read", slow=True)
+def xmi_no_listing():
+    with World(xmi="yes", xmi_filestore="refuse") as world:
+        whole(world, world.run(xmi_log(world)))
+
+
+@case("source xmi: our own log target is made once, and used again")
+def xmi_own_target():
+    with World(xmi="yes", log_target="missing") as world:
+        config = xmi_log(world, log__manage_target="yes")
+        whole(world, world.run(config))
+        equal(world.count("log_target_set"), 1, "targets made")
+        again = world.call(config, "run", "--dry-run")
+        check(again.exit in (0, 3), "exit of a dry run", again.exit)
+        equal(world.count("log_target_set"), 1, "targets made, after a dry run")
+
+
+@case("source xmi: wrong credentials are tried once")
+def xmi_credentials():
+    with World(xmi="yes") as world:
+        config = xmi_log(world, xmi__password_file=world.secret_file("not-the-password"))
+        world.call(config, "run", "--dry-run")
+        refused = world.count("login_failed") + world.count("xmi_refused")
+        check(refused <= 1, "attempts:", refused)
+
+
+SYSLOG = {
+    "udp": ("udp", {}),
+    "udp, rfc5424": ("udp", {"syslog_header": "rfc5424"}),
+    "udp, bare": ("udp", {"syslog_header": "bare"}),
+    "udp, the line's own time as well": ("udp", {"syslog_body": "line"}),
+    "tcp, newlines": ("tcp", {}),
+    "tcp, octets, split anywhere": ("tcp", {"syslog_framing": "octet", "syslog_split": "-1"}),
+    "tls": ("tls", {}),
+    "tls, octets, each line twice": ("tls", {"syslog_framing": "octet", "syslog_duplicate": "1"}),
+    "udp, other domains between": ("udp", {"syslog_other_domains": "50", "syslog_bracket": "yes"}),
+}
+
+
+def add_syslog(name, kind, switches):
+    @case(f"source syslog: a whole run: {name}", slow=name != "udp")
+    def whole_run():
+        with World(**{f"gw1__{key}": value for key, value in switches.items()}) as world:
+            member = world.lab.member("gw1")
+            config, to = syslog_log(world, kind, log__from=member.address)
+            world.lab.set("gw1.syslog_to", to)
+            whole(world, world.run(config))
+
+
+for _name, (_kind, _switches) in SYSLOG.items():
+    add_syslog(_name, _kind, _switches)
+
+
+@case("source syslog: a forged waiting line is not heard", slow=True)
+def syslog_forged():
+    with World() as world:
+        member = world.lab.member("gw1")
+        config, to = syslog_log(world, "udp", log__from=member.address, limits__confirm_timeout_s="5",
+                                watchdog__heartbeat_s="30", watchdog__slack_s="0")
+        agent = world.begin(config, "run")
+        agent.wait_line(step="confirm", state="started")
+        host, port = to.split(":")[1:]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forger:
+            forger.bind(("127.0.0.1", 0))
+            forger.sendto(b"<133>Jun 18 23:23:39 gw1 [0x88e000d7][apic-gw-service][notice] apic-gw-service(default): tid(1): Waiting", (host, int(port)))
+        result = agent.result()
+        check("tid(1)" not in result.text, "a forged line was believed")
+
+
+@case("source cli: a whole run over ssh")
+def cli_ssh():
+    with World() as world:
+        whole(world, world.run(cli_log(world)))
+
+
+@case("source cli: over telnet, under a heading", slow=True)
+def cli_telnet():
+    with World(show_logging="header") as world:
+        whole(world, world.run(cli_log(world, transport="telnet")))
+
+
+@case("source cli: only the last lines are shown", slow=True)
+def cli_slides():
+    with World(show_logging_kb="2") as world:
+        whole(world, world.run(cli_log(world)))
+
+
+def add_cli_refused(how, words):
+    @case(f"source cli: show logging {how}: declined with the reason", slow=True)
+    def declined():
+        with World(show_logging=how) as world:
+            world.lab.call("log", member="gw1", code="0x88e000ac", text="Transaction completed in 5 ms")
+            result = world.call(cli_log(world), "run")
+            equal(result.exit, 3, "exit")
+            contains(result.text, *words)
+            world.unchanged()
+
+
+for _how, _words in {"refused": ["show logging gwd-log"], "unknown": ["show logging gwd-log"], "plain": ["can be read as a log line"]}.items():
+    add_cli_refused(_how, _words)
