@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,10 +25,17 @@ enum kind {
 	KIND_NUMBER,   /* unsigned, min..max */
 	KIND_CHOICE,   /* index of the word in choices, stored as int */
 	KIND_FLAG,     /* the same with two choices, stored as bool */
-	KIND_HOST_KEY, /* SHA256:...; repeatable, comma separated */
+	/* Lists: repeatable, comma separated. */
+	KIND_HOST_KEY, /* SHA256:... */
+	KIND_PIN,      /* sha256//... */
+	KIND_LISTEN,   /* udp://ADDRESS:PORT, tcp://, tls:// */
+	KIND_FROM,     /* IP addresses */
+	KIND_URL,      /* https://HOST[:PORT][/PATH]; min: the default port */
+	KIND_REMOTE,   /* logtemp:///NAME, a file on the appliance */
 };
 
 enum { WAY_SSH = 1 << CONFIG_SSH, WAY_TELNET = 1 << CONFIG_TELNET, WAY_EXEC = 1 << CONFIG_EXEC, WAY_ANY = 0 };
+enum { FROM_FILE = 1 << CONFIG_LOG_FILE, FROM_XMI = 1 << CONFIG_LOG_XMI, FROM_SYSLOG = 1 << CONFIG_LOG_SYSLOG, FROM_CLI = 1 << CONFIG_LOG_CLI };
 enum { CHOICES_MAX = 6 };
 
 struct key {
@@ -39,6 +47,7 @@ struct key {
 	unsigned min, max;                /* KIND_NUMBER */
 	const char *choices[CHOICES_MAX]; /* KIND_CHOICE, KIND_FLAG; NULL ends it */
 	unsigned ways;                    /* transports it goes with */
+	unsigned sources;                 /* log sources it goes with */
 	bool required;                    /* whatever the other keys say */
 	const char *help;                 /* one line */
 };
@@ -54,6 +63,12 @@ static const struct key keys[] = {
 	 .help = "gateway-peering object of that service; auto: ask the appliance"},
 	{"appliance", "address", KIND_AUTO, AT(appliance.address), "auto",
 	 .help = "this member's address in the peering table; auto: the object's local address"},
+	{"appliance", "gateway_mgmt_url", KIND_URL, AT(appliance.gateway_mgmt_url), .shown = "default: none", .min = 3000,
+	 .help = "the gateway service's management address; audit asks it for /health"},
+	{"appliance", "gateway_api_url", KIND_URL, AT(appliance.gateway_api_url), .shown = "default: none", .min = 9443,
+	 .help = "the gateway's API address; audit asks it for /webapi-init-check"},
+	{"appliance", "gateway_ca_file", KIND_PATH, AT(appliance.gateway_ca_file), .shown = "default: none, their certificates are not checked",
+	 .help = "CA certificates (PEM) for these two addresses"},
 	{"cli", "transport", KIND_CHOICE, AT(cli.transport), "ssh", .choices = {"ssh", "telnet", "exec"},
 	 .help = "way to the appliance's command line"},
 	{"cli", "host", KIND_HOST, AT(cli.host), .shown = "required for ssh and telnet", .ways = WAY_SSH | WAY_TELNET,
@@ -75,11 +90,35 @@ static const struct key keys[] = {
 	 .help = "seconds of silence until a command has failed"},
 	{"cli", "cleartext", KIND_FLAG, AT(cli.cleartext), "no", .choices = {"no", "yes"}, .ways = WAY_TELNET,
 	 .help = "yes: telnet, password included, may leave this machine"},
-	{"log", "source", KIND_CHOICE, AT(log.source), "none", .choices = {"none", "file"},
+	{"xmi", "url", KIND_URL, AT(xmi.url), .shown = "required in this section", .min = 5550,
+	 .help = "the XML management interface; without the section the command line is all there is"},
+	{"xmi", "user", KIND_LABEL, AT(xmi.user), .shown = "required in this section",
+	 .help = "a user of the appliance that may read states; fewer rights than [cli] user suffice"},
+	{"xmi", "password_file", KIND_SECRET, AT(xmi.password_file), .shown = "required in this section", .help = "file that holds that user's password"},
+	{"xmi", "pin", KIND_PIN, AT(xmi.pins), .shown = "pin or ca_file is required in this section",
+	 .help = "hash of the appliance's public key, as curl --pinnedpubkey takes it; repeat it or separate by commas, up to 4"},
+	{"xmi", "ca_file", KIND_PATH, AT(xmi.ca_file), .shown = "pin or ca_file is required in this section",
+	 .help = "CA certificates (PEM); the appliance's certificate must then be valid for the url's host"},
+	{"xmi", "tls", KIND_CHOICE, AT(xmi.tls), "bearssl", .choices = {"bearssl", "mbedtls"},
+	 .help = "TLS library; mbedtls for appliances that speak only TLS 1.3"},
+	{"xmi", "timeout_s", KIND_NUMBER, AT(xmi.timeout_s), "30", .min = 1, .max = 600, .help = "seconds of silence until a request has failed"},
+	{"log", "source", KIND_CHOICE, AT(log.source), "none", .choices = {"none", "file", "xmi", "syslog", "cli"},
 	 .help = "where the appliance's log is read; none: not at all"},
-	{"log", "file", KIND_PATH, AT(log.file), .shown = "required for source = file", .help = "the log file, on this host"},
+	{"log", "file", KIND_PATH, AT(log.file), .shown = "required for source = file", .sources = FROM_FILE, .help = "the log file, on this host"},
+	{"log", "path", KIND_REMOTE, AT(log.path), .shown = "default: logtemp:///gwd-log.log; with manage_target logtemp:///drr-agent.log", .sources = FROM_XMI,
+	 .help = "the log target's file, on the appliance"},
+	{"log", "manage_target", KIND_FLAG, AT(log.manage_target), "no", .choices = {"no", "yes"}, .sources = FROM_XMI,
+	 .help = "yes: make a small log target of our own (drr-agent) on the appliance where it is missing; it is never saved"},
+	{"log", "target", KIND_WORD, AT(log.target), "gwd-log", .sources = FROM_CLI, .help = "the log target that \"show logging\" shows"},
+	{"log", "listen", KIND_LISTEN, AT(log.listen), .shown = "required for source = syslog", .sources = FROM_SYSLOG,
+	 .help = "where the appliance's syslog target sends to; repeat it or separate by commas, up to 4"},
+	{"log", "from", KIND_FROM, AT(log.from), .shown = "default: the addresses of [cli] host", .sources = FROM_SYSLOG,
+	 .help = "addresses that the appliance sends from; everybody else is not heard; up to 8"},
+	{"log", "certificate", KIND_PATH, AT(log.certificate), .shown = "required for tls://", .sources = FROM_SYSLOG,
+	 .help = "certificate chain (PEM) of the tls:// listener"},
+	{"log", "key", KIND_PATH, AT(log.key), .shown = "required for tls://", .sources = FROM_SYSLOG, .help = "its private key (PEM)"},
 	{"log", "poll_ms", KIND_NUMBER, AT(log.poll_ms), "1000", .min = 100, .max = 60000,
-	 .help = "milliseconds between two looks where inotify is not to be had"},
+	 .help = "milliseconds between two looks at the log, while a run waits for a line; file: where inotify is not to be had"},
 	{"watchdog", "heartbeat_s", KIND_NUMBER, AT(watchdog.heartbeat_s), "300", .min = 30, .max = 86400,
 	 .help = "seconds between two heartbeats of the management server"},
 	{"watchdog", "slack_s", KIND_NUMBER, AT(watchdog.slack_s), "120", .min = 0, .max = 3600,
@@ -100,15 +139,11 @@ enum { KEY_COUNT = sizeof keys / sizeof keys[0], SECTION_MAX = 8 };
 static const struct {
 	const char *section, *name; /* name NULL: the whole section */
 } later[] = {
-	{"xmi", NULL}, {"https", NULL},
+	{"https", NULL},
 	{"agent", "log_level"}, {"agent", "log_format"}, {"agent", "user"},
-	{"appliance", "gateway_mgmt_url"}, {"appliance", "gateway_api_url"},
-	{"log", "path"}, {"log", "listen"}, {"log", "manage_target"},
 	{"watchdog", "on_reboot"}, {"watchdog", "settle_s"}, {"watchdog", "group_file"},
 	{"watchdog", "notify_url"}, {"watchdog", "notify_pin"}, {"watchdog", "notify_ca_file"},
 };
-
-static const char *const later_sources[] = {"xmi", "syslog", "cli"};
 
 struct parse {
 	const char *path;
@@ -150,6 +185,10 @@ static void add_allowed(struct buf *out, const struct key *key)
 		[KIND_HOST] = "a host name or an IP address", [KIND_PATH] = "an absolute path",
 		[KIND_SECRET] = "an absolute path, or a name in $CREDENTIALS_DIRECTORY", [KIND_COMMAND] = "a command",
 		[KIND_HOST_KEY] = "SHA256: and 43 characters of base64, as ssh-keygen -l prints it",
+		[KIND_PIN] = "sha256// and 44 characters of base64, as curl --pinnedpubkey takes it",
+		[KIND_LISTEN] = "udp://ADDRESS:PORT, tcp://ADDRESS:PORT or tls://ADDRESS:PORT (ADDRESS: an IP address, or * for all)",
+		[KIND_FROM] = "IP addresses", [KIND_URL] = "https://HOST, https://HOST:PORT or https://HOST:PORT/PATH",
+		[KIND_REMOTE] = "logtemp:/// and a file name of letters, digits and . _ -",
 	};
 
 	if (key->kind == KIND_NUMBER) {
@@ -204,6 +243,23 @@ static bool is_host_key(const char *value, size_t length)
 	return strlen(digest) == 43 && is_of(digest, "+/") && strchr("AEIMQUYcgkosw048", digest[42]);
 }
 
+/* 32 bytes in base64 with padding. */
+static bool is_pin(const char *value, size_t length)
+{
+	char text[CONFIG_PIN_BYTES];
+	const char *digest = text + strlen("sha256//");
+
+	if (text_copy(text, sizeof text, value, length) != 0 || !text_starts(text, length, "sha256//") || strlen(digest) != 44 || digest[43] != '=')
+		return false;
+	text[strlen("sha256//") + 43] = '\0';
+	return is_of(digest, "+/") && strchr("AEIMQUYcgkosw048", digest[42]);
+}
+
+static bool is_remote(const char *value)
+{
+	return text_starts(value, strlen(value), "logtemp:///") && is_of(value + strlen("logtemp:///"), "._-") && value[strlen("logtemp:///")] != '.';
+}
+
 static bool is_path(const char *value)
 {
 	return value[0] == '/' && is_printable(value);
@@ -222,6 +278,7 @@ static bool is_text_for(const struct key *key, const char *value)
 	case KIND_AUTO: return is_of(value, "._:-") && value[0] != '-';
 	case KIND_HOST: return is_of(value, "._:-%") && value[0] != '-';
 	case KIND_PATH: return is_path(value);
+	case KIND_REMOTE: return is_remote(value);
 	case KIND_SECRET: return is_secret_path(value);
 	default: return value[0] != '\0' && is_printable(value);
 	}
@@ -229,7 +286,7 @@ static bool is_text_for(const struct key *key, const char *value)
 
 static size_t room_of(const struct key *key)
 {
-	bool name = key->kind == KIND_LABEL || key->kind == KIND_WORD || key->kind == KIND_AUTO;
+	bool name = key->kind == KIND_LABEL || key->kind == KIND_WORD || key->kind == KIND_AUTO || key->kind == KIND_REMOTE;
 
 	return name ? CONFIG_NAME_BYTES : CONFIG_TEXT_BYTES;
 }
@@ -241,8 +298,7 @@ static int store_text(struct parse *parse, const struct key *key, const char *va
 	if (key->kind == KIND_AUTO && strcmp(value, "auto") == 0)
 		value = "";
 	if (text_copy(field, room_of(key), value, strlen(value)) != 0)
-		return fail_key(parse, key, key->kind == KIND_LABEL || key->kind == KIND_WORD || key->kind == KIND_AUTO
-						    ? "longer than 127 bytes" : "longer than 511 bytes");
+		return fail_key(parse, key, room_of(key) == CONFIG_NAME_BYTES ? "longer than 127 bytes" : "longer than 511 bytes");
 	return 0;
 }
 
@@ -256,14 +312,6 @@ static int store_number(struct parse *parse, const struct key *key, const char *
 	return 0;
 }
 
-static int fail_later_source(struct parse *parse, const struct key *key, const char *value)
-{
-	for (unsigned i = 0; i < sizeof later_sources / sizeof later_sources[0]; i++)
-		if (strcmp(key->section, "log") == 0 && strcmp(value, later_sources[i]) == 0)
-			return fail_key(parse, key, "this version does not support xmi, syslog or cli yet; allowed: none, file");
-	return fail_value(parse, key, value);
-}
-
 static int store_choice(struct parse *parse, const struct key *key, const char *value, void *field)
 {
 	for (int i = 0; i < CHOICES_MAX && key->choices[i]; i++) {
@@ -275,38 +323,138 @@ static int store_choice(struct parse *parse, const struct key *key, const char *
 			memcpy(field, &i, sizeof i);
 		return 0;
 	}
-	return fail_later_source(parse, key, value);
+	return fail_value(parse, key, value);
 }
 
-static int add_host_key(struct parse *parse, const struct key *key, const char *value, size_t length)
+/* "[v6]:port" or "host:port"; the port may be missing where FALLBACK is not 0. The host comes out without brackets. */
+static bool split_host_port(const char *text, size_t length, unsigned fallback, char *host, size_t host_size, unsigned *port)
 {
-	struct config *config = parse->config;
-	char text[80];
+	const char *colon = memrchr(text, ':', length), *bracket = memchr(text, ']', length);
+	unsigned long long number = fallback;
+	size_t host_bytes;
 
-	if (!is_host_key(value, length)) {
-		(void)text_copy(text, sizeof text, value, length < sizeof text ? length : sizeof text - 1);
-		return fail_value(parse, key, text);
+	if (length > 0 && text[0] == '[') {
+		if (!bracket || (bracket + 1 < text + length && bracket[1] != ':'))
+			return false;
+		colon = bracket + 1 < text + length ? bracket + 1 : NULL;
+		host_bytes = (size_t)(bracket - text) - 1;
+		text++, length--;
+	} else {
+		host_bytes = colon ? (size_t)(colon - text) : length;
+		bracket = NULL;
 	}
-	if (config->cli.host_key_count == CONFIG_HOST_KEYS_MAX)
-		return fail_key(parse, key, "more than 8 keys");
-	(void)text_copy(config->cli.host_keys[config->cli.host_key_count++], CONFIG_HOST_KEY_BYTES, value, length);
-	return 0;
+	if (colon && (!text_to_unsigned(colon + 1, (size_t)(text + length - colon) - 1, 65535, &number) || number == 0))
+		return false;
+	*port = (unsigned)number;
+	return number != 0 && text_copy(host, host_size, text, host_bytes) == 0 && host[0] != '\0' && is_of(host, bracket ? ".:%" : ".-_*");
 }
 
-static int store_host_keys(struct parse *parse, const struct key *key, const char *value)
+static bool is_address(const char *text)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
+}
+
+static bool parse_listen(const char *value, size_t length, struct config_listen *listen)
+{
+	static const char *const kinds[] = {[CONFIG_LISTEN_UDP] = "udp://", [CONFIG_LISTEN_TCP] = "tcp://", [CONFIG_LISTEN_TLS] = "tls://"};
+
+	memset(listen, 0, sizeof *listen);
+	for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		size_t skip = strlen(kinds[i]);
+
+		if (!text_starts(value, length, kinds[i]))
+			continue;
+		listen->kind = (enum config_listen_kind)i;
+		if (text_copy(listen->text, sizeof listen->text, value, length) != 0 ||
+		    !split_host_port(value + skip, length - skip, 0, listen->host, sizeof listen->host, &listen->port))
+			return false;
+		if (strcmp(listen->host, "*") == 0)
+			listen->host[0] = '\0';
+		return listen->host[0] == '\0' || is_address(listen->host);
+	}
+	return false;
+}
+
+/* One entry of a list. 0; 1: it is no such thing; 2: there are too many. */
+static int add_entry(struct config *config, enum kind kind, const char *value, size_t length)
+{
+	char address[CONFIG_FROM_BYTES];
+	struct config_listen listen;
+
+	switch (kind) {
+	case KIND_HOST_KEY:
+		if (!is_host_key(value, length))
+			return 1;
+		return config->cli.host_key_count == CONFIG_HOST_KEYS_MAX
+			       ? 2 : text_copy(config->cli.host_keys[config->cli.host_key_count++], CONFIG_HOST_KEY_BYTES, value, length) != 0;
+	case KIND_PIN:
+		if (!is_pin(value, length))
+			return 1;
+		return config->xmi.pin_count == CONFIG_PINS_MAX
+			       ? 2 : text_copy(config->xmi.pins[config->xmi.pin_count++], CONFIG_PIN_BYTES, value, length) != 0;
+	case KIND_LISTEN:
+		if (!parse_listen(value, length, &listen))
+			return 1;
+		if (config->log.listen_count == CONFIG_LISTEN_MAX)
+			return 2;
+		config->log.listen[config->log.listen_count++] = listen;
+		return 0;
+	default:
+		if (text_copy(address, sizeof address, value, length) != 0 || !is_address(address))
+			return 1;
+		if (config->log.from_count == CONFIG_FROM_MAX)
+			return 2;
+		memcpy(config->log.from[config->log.from_count++], address, sizeof address);
+		return 0;
+	}
+}
+
+static int store_list(struct parse *parse, const struct key *key, const char *value)
 {
 	for (;;) {
-		size_t length = strcspn(value, ",");
+		size_t length = strcspn(value, ","), trimmed = length;
 		const char *start = value;
-		size_t trimmed = length;
+		char text[128];
+		int bad;
 
 		text_trim(&start, &trimmed);
-		if (add_host_key(parse, key, start, trimmed) != 0)
-			return -1;
+		bad = add_entry(parse->config, key->kind, start, trimmed);
+		if (bad == 1) {
+			(void)text_copy(text, sizeof text, start, trimmed < sizeof text ? trimmed : sizeof text - 1);
+			return fail_value(parse, key, text);
+		}
+		if (bad == 2)
+			return fail_key(parse, key, "more entries than this key may have");
 		if (value[length] == '\0')
 			return 0;
 		value += length + 1;
 	}
+}
+
+static bool is_list(const struct key *key)
+{
+	return key->kind == KIND_HOST_KEY || key->kind == KIND_PIN || key->kind == KIND_LISTEN || key->kind == KIND_FROM;
+}
+
+static int store_url(struct parse *parse, const struct key *key, const char *value, struct config_url *url)
+{
+	static const char scheme[] = "https://";
+	const char *host = value + sizeof scheme - 1;
+	size_t host_bytes;
+
+	memset(url, 0, sizeof *url);
+	if (!text_starts(value, strlen(value), scheme) || !is_printable(value) || strpbrk(value, " @?#\"<>\\"))
+		return fail_value(parse, key, value);
+	host_bytes = strcspn(host, "/");
+	if (!split_host_port(host, host_bytes, key->min, url->host, sizeof url->host, &url->port) || strchr(url->host, '*') ||
+	    text_copy(url->text, sizeof url->text, value, strlen(value)) != 0)
+		return fail_value(parse, key, value);
+	(void)text_copy(url->path, sizeof url->path, host + host_bytes, strlen(host + host_bytes));
+	if (url->path[0] == '\0')
+		url->path[0] = '/';
+	return 0;
 }
 
 static int store(struct parse *parse, const struct key *key, const char *value)
@@ -317,7 +465,11 @@ static int store(struct parse *parse, const struct key *key, const char *value)
 	case KIND_NUMBER: return store_number(parse, key, value, field);
 	case KIND_CHOICE:
 	case KIND_FLAG: return store_choice(parse, key, value, field);
-	case KIND_HOST_KEY: return store_host_keys(parse, key, value);
+	case KIND_HOST_KEY:
+	case KIND_PIN:
+	case KIND_LISTEN:
+	case KIND_FROM: return store_list(parse, key, value);
+	case KIND_URL: return store_url(parse, key, value, field);
 	default: return store_text(parse, key, value, field);
 	}
 }
@@ -474,7 +626,7 @@ static int take_line(void *context, const char *section, const char *name, const
 	if (!key)
 		return fail_unknown_key(parse, section, name);
 	seen = &parse->seen[key - keys];
-	if (*seen != 0 && key->kind != KIND_HOST_KEY)
+	if (*seen != 0 && !is_list(key))
 		return fail_key(parse, key, "this key stands in the section twice");
 	*seen = line;
 	return store(parse, key, value);
@@ -578,14 +730,86 @@ static int check_cli(struct parse *parse)
 	}
 }
 
+/* Keys that the chosen log source has no use for. */
+static int check_sources(struct parse *parse)
+{
+	unsigned source = (unsigned)parse->config->log.source;
+	const char *const *words = find_key("log", "source")->choices;
+
+	for (unsigned i = 0; i < KEY_COUNT; i++) {
+		char memory[160];
+		struct buf why;
+
+		if (parse->seen[i] == 0 || keys[i].sources == 0 || (keys[i].sources & 1U << source))
+			continue;
+		buf_init(&why, memory, sizeof memory);
+		(void)buf_add_string(&why, "has no meaning without source =");
+		for (unsigned way = 0; words[way]; way++)
+			if (keys[i].sources & 1U << way)
+				(void)buf_printf(&why, " %s", words[way]);
+		return fail(parse, parse->seen[i], keys[i].section, keys[i].name, why.data);
+	}
+	return 0;
+}
+
+static int check_syslog(struct parse *parse)
+{
+	const struct config *config = parse->config;
+
+	if (fail_missing(parse, "log", "listen", "missing; source = syslog needs it") != 0)
+		return -1;
+	for (unsigned i = 0; i < config->log.listen_count; i++)
+		if (config->log.listen[i].kind == CONFIG_LISTEN_TLS &&
+		    (fail_missing(parse, "log", "certificate", "missing; listen = tls://... needs it") != 0 ||
+		     fail_missing(parse, "log", "key", "missing; listen = tls://... needs it") != 0))
+			return -1;
+	if (config->log.from_count == 0 && config->cli.transport == CONFIG_EXEC)
+		return fail_missing(parse, "log", "from", "missing; with transport = exec there is no host to take it from");
+	return 0;
+}
+
 static int check_log(struct parse *parse)
 {
-	unsigned file_line = line_of(parse, "log", "file");
+	struct config *config = parse->config;
 
-	if (parse->config->log.source == CONFIG_LOG_FILE)
+	if (check_sources(parse) != 0)
+		return -1;
+	switch (config->log.source) {
+	case CONFIG_LOG_FILE:
 		return fail_missing(parse, "log", "file", "missing; source = file needs it");
-	if (file_line != 0)
-		return fail(parse, file_line, "log", "file", "has no meaning without source = file");
+	case CONFIG_LOG_XMI:
+		if (config->xmi.url.text[0] == '\0')
+			return fail(parse, line_of(parse, "log", "source"), "log", "source", "xmi needs the section [xmi]");
+		if (config->log.path[0] == '\0')
+			(void)snprintf(config->log.path, sizeof config->log.path, "logtemp:///%s.log",
+				       config->log.manage_target ? CONFIG_OWN_TARGET : "gwd-log");
+		return 0;
+	case CONFIG_LOG_SYSLOG:
+		return check_syslog(parse);
+	default:
+		return 0;
+	}
+}
+
+/* The section is there or not; half of it is a mistake. */
+static int check_xmi(struct parse *parse)
+{
+	struct config_url *url = &parse->config->xmi.url;
+
+	for (unsigned i = 0; i < KEY_COUNT; i++)
+		if (parse->seen[i] != 0 && strcmp(keys[i].section, "xmi") == 0 && fail_missing(parse, "xmi", "url", "missing; [xmi] needs it") != 0)
+			return -1;
+	if (url->text[0] == '\0')
+		return 0;
+	if (fail_missing(parse, "xmi", "user", "missing; [xmi] needs it") != 0 ||
+	    fail_missing(parse, "xmi", "password_file", "missing; [xmi] needs it") != 0)
+		return -1;
+	if (strchr(parse->config->xmi.user, ':'))
+		return fail(parse, line_of(parse, "xmi", "user"), "xmi", "user", "a user name with a colon cannot be sent over HTTP");
+	if (parse->config->xmi.pin_count > 0 && parse->config->xmi.ca_file[0])
+		return fail(parse, line_of(parse, "xmi", "ca_file"), "xmi", "ca_file", "pin and ca_file exclude each other: take one out");
+	if (strcmp(url->path, "/") == 0)
+		(void)snprintf(url->path, sizeof url->path, "/service/mgmt/current");
 	return 0;
 }
 
@@ -606,7 +830,7 @@ int config_parse(const char *text, size_t text_bytes, const char *path, struct c
 		return error_set(error, ERROR_CONFIG, NULL, "the configuration file's path is longer than %d bytes", CONFIG_TEXT_BYTES - 1);
 	if (ini_read(text, text_bytes, take_line, &parse, &bad_line) != 0)
 		return fail_syntax(&parse, bad_line); /* a sentence of take_line() stays: the first one sticks */
-	if (check_required(&parse) != 0 || check_cli(&parse) != 0)
+	if (check_required(&parse) != 0 || check_cli(&parse) != 0 || check_xmi(&parse) != 0)
 		return -1;
 	return check_log(&parse);
 }
@@ -639,14 +863,17 @@ int config_load(const char *path, struct config *config, struct error *error)
 
 int config_require_host_key(const struct config *config, struct error *error)
 {
+	bool ssh = config->cli.transport == CONFIG_SSH && config->cli.host_key_count == 0;
+	bool xmi = config->xmi.url.text[0] && config->xmi.pin_count == 0 && config->xmi.ca_file[0] == '\0';
 	char next[ERROR_NEXT_MAX_BYTES];
 	struct buf command;
 
-	if (config->cli.transport != CONFIG_SSH || config->cli.host_key_count > 0)
+	if (!ssh && !xmi)
 		return 0;
 	buf_init(&command, next, sizeof next);
 	(void)buf_printf(&command, "drr-agent check --connect -c %s   shows the key and the line to paste; compare it first", config->path);
-	return error_set(error, ERROR_CONFIG, next, "%s: [cli] host_key: missing; nothing is trusted on first use", config->path);
+	return error_set(error, ERROR_CONFIG, next, "%s: %s: missing; nothing is trusted on first use", config->path,
+			 ssh ? "[cli] host_key" : "[xmi] pin (or ca_file)");
 }
 
 /* ---- for people ---- */

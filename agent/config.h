@@ -14,12 +14,38 @@ enum {
 	CONFIG_NAME_BYTES = 128,  /* a domain, an object, an address */
 	CONFIG_HOST_KEYS_MAX = 8,
 	CONFIG_HOST_KEY_BYTES = 64,
-	CONFIG_DESCRIBE_BYTES = 8192, /* enough for config_describe() */
+	CONFIG_PINS_MAX = 4,
+	CONFIG_PIN_BYTES = 56,    /* "sha256//" and 44 characters */
+	CONFIG_LISTEN_MAX = 4,
+	CONFIG_LISTEN_BYTES = 96,
+	CONFIG_FROM_MAX = 8,
+	CONFIG_FROM_BYTES = 64,
+	CONFIG_DESCRIBE_BYTES = 16384, /* enough for config_describe() */
 	CONFIG_AWAIT_USUAL_S = 2100,  /* a re-synchronisation may take 35 minutes: 10, then 20 more, and 5 for the next event */
 };
 
+/* The log target that manage_target makes; its file is logtemp:///drr-agent.log. */
+#define CONFIG_OWN_TARGET "drr-agent"
+
 enum config_transport { CONFIG_SSH, CONFIG_TELNET, CONFIG_EXEC };
-enum config_log_source { CONFIG_LOG_NONE, CONFIG_LOG_FILE };
+enum config_tls { CONFIG_TLS_BEARSSL, CONFIG_TLS_MBEDTLS };
+enum config_log_source { CONFIG_LOG_NONE, CONFIG_LOG_FILE, CONFIG_LOG_XMI, CONFIG_LOG_SYSLOG, CONFIG_LOG_CLI };
+
+/* https://HOST[:PORT]/PATH, taken apart. */
+struct config_url {
+	char text[CONFIG_TEXT_BYTES]; /* as written; "" not set */
+	char host[CONFIG_TEXT_BYTES]; /* without brackets */
+	char path[CONFIG_TEXT_BYTES]; /* begins with / */
+	unsigned port;                /* 443 where none is written; [xmi]: 5550 */
+};
+
+/* udp://ADDRESS:PORT, tcp://..., tls://...: an IP address (IPv6 in brackets) or * for all. */
+struct config_listen {
+	enum config_listen_kind { CONFIG_LISTEN_UDP, CONFIG_LISTEN_TCP, CONFIG_LISTEN_TLS } kind;
+	char text[CONFIG_LISTEN_BYTES]; /* as written */
+	char host[CONFIG_FROM_BYTES];   /* "" for all addresses */
+	unsigned port;
+};
 
 struct config {
 	char path[CONFIG_TEXT_BYTES]; /* where it was read from */
@@ -31,6 +57,8 @@ struct config {
 		char domain[CONFIG_NAME_BYTES];         /* required */
 		char peering_object[CONFIG_NAME_BYTES]; /* "" for auto (default) */
 		char address[CONFIG_NAME_BYTES];        /* "" for auto (default) */
+		struct config_url gateway_mgmt_url, gateway_api_url; /* for audit: /health and /webapi-init-check are asked there */
+		char gateway_ca_file[CONFIG_TEXT_BYTES]; /* "": their certificates are not checked, and audit says so */
 	} appliance;
 	struct {
 		enum config_transport transport; /* default ssh */
@@ -46,10 +74,28 @@ struct config {
 		unsigned command_timeout_s;      /* default 30, 1..600 */
 		bool cleartext;
 	} cli;
+	struct { /* no section: url.text is "" and nothing else is set */
+		struct config_url url;                 /* port 5550, path /service/mgmt/current where none is written */
+		char user[CONFIG_NAME_BYTES];          /* required */
+		char password_file[CONFIG_TEXT_BYTES]; /* required */
+		char pins[CONFIG_PINS_MAX][CONFIG_PIN_BYTES]; /* pin or ca_file is required: config_require_host_key() */
+		unsigned pin_count;
+		char ca_file[CONFIG_TEXT_BYTES];
+		enum config_tls tls;                   /* default bearssl */
+		unsigned timeout_s;                    /* default 30, 1..600 */
+	} xmi;
 	struct {
 		enum config_log_source source; /* default none */
-		char file[CONFIG_TEXT_BYTES];
-		unsigned poll_ms; /* default 1000, 100..60000: where inotify is not to be had */
+		char file[CONFIG_TEXT_BYTES];  /* source file: on this host */
+		char path[CONFIG_NAME_BYTES];  /* source xmi: on the appliance; default logtemp:///gwd-log.log, with manage_target logtemp:///drr-agent.log */
+		char target[CONFIG_NAME_BYTES]; /* source cli: the log target that is shown; default gwd-log */
+		bool manage_target;            /* source xmi: make a small log target of our own where it is missing */
+		struct config_listen listen[CONFIG_LISTEN_MAX]; /* source syslog: required */
+		unsigned listen_count;
+		char from[CONFIG_FROM_MAX][CONFIG_FROM_BYTES]; /* source syslog: the appliance's addresses; none: those of [cli] host */
+		unsigned from_count;
+		char certificate[CONFIG_TEXT_BYTES], key[CONFIG_TEXT_BYTES]; /* source syslog: required for tls:// */
+		unsigned poll_ms; /* default 1000, 100..60000 */
 	} log;
 	struct {
 		unsigned heartbeat_s; /* default 300, 30..86400 */
@@ -72,8 +118,8 @@ int config_parse(const char *text, size_t text_bytes, const char *path, struct c
 /* Reads the file, parses it, and fills agent.name with the host's name where it is not set. */
 int config_load(const char *path, struct config *config, struct error *error);
 
-/* -1 and ERROR_CONFIG when transport is ssh and no host_key is pinned. For every verb but `check --connect`, which is how
- * one learns the key. */
+/* -1 and ERROR_CONFIG when transport is ssh and no host_key is pinned, or [xmi] has neither pin nor ca_file. For every verb but `check
+ * --connect`, which is how one learns the keys. */
 int config_require_host_key(const struct config *config, struct error *error);
 
 /* What is allowed and yet worth a line: each ends in \n; returns how many there are. OUT of 1024 bytes suffices. */

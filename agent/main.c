@@ -7,8 +7,10 @@
 #include "config.h"
 #include "deps_versions.h"
 #include "engine/ask.h"
+#include "engine/ask_audit.h"
 #include "engine/report.h"
 #include "engine/run.h"
+#include "platform/secretfile.h"
 #include "platform/json.h"
 #include "engine/explain.h"
 #include "run/journal.h"
@@ -21,17 +23,20 @@ static const char default_path[] = "/etc/drr-agent/agent.conf";
 struct options {
 	const char *config_path;
 	struct run_request run;
+	struct audit_request audit;
 	bool connect, mermaid;
 };
 
-enum option_code { OPTION_STEPS = 256, OPTION_RUN, OPTION_DRY_RUN, OPTION_JSON, OPTION_CONNECT, OPTION_MERMAID, OPTION_OVERRIDE };
+enum option_code { OPTION_STEPS = 256, OPTION_RUN, OPTION_DRY_RUN, OPTION_JSON, OPTION_CONNECT, OPTION_MERMAID, OPTION_FIX, OPTION_TO, OPTION_YES,
+		   OPTION_NOT_PRODUCTION, OPTION_OVERRIDE };
 
 /* Which options a verb takes. */
-enum takes { TAKES_CONFIG = 1, TAKES_JSON = 2, TAKES_RUN = 4, TAKES_CONNECT = 8, TAKES_MERMAID = 16 };
+enum takes { TAKES_CONFIG = 1, TAKES_JSON = 2, TAKES_RUN = 4, TAKES_CONNECT = 8, TAKES_MERMAID = 16, TAKES_AUDIT = 32 };
 
 static int verb_run(const struct options *, const struct config *);
 static int verb_recover(const struct options *, const struct config *);
 static int verb_status(const struct options *, const struct config *);
+static int verb_audit(const struct options *, const struct config *);
 static int verb_check(const struct options *, const struct config *);
 static int verb_journal(const struct options *, const struct config *);
 static int verb_explain(const struct options *, const struct config *);
@@ -47,6 +52,8 @@ static const struct verb {
 	 "this member's part of a DRR, in the foreground"},
 	{"recover", TAKES_CONFIG | TAKES_JSON, verb_recover, "[--json]", "finish or undo what the journal holds open"},
 	{"status", TAKES_CONFIG | TAKES_JSON, verb_status, "[--json]", "what the appliance and the journal say now"},
+	{"audit", TAKES_CONFIG | TAKES_JSON | TAKES_AUDIT, verb_audit, "[--json] [--non-production] [--fix persistence [--to local|raid] [--yes]]",
+	 "what is wrong or unwise with the group, and what repairs it; silent when all is well; -c for each member"},
 	{"check", TAKES_CONFIG | TAKES_CONNECT, verb_check, "[--connect]", "validate the configuration; --connect also logs in, read only"},
 	{"journal", TAKES_CONFIG | TAKES_JSON, verb_journal, "[--json]", "print the journal"},
 	{"explain", TAKES_JSON | TAKES_MERMAID, verb_explain, "[--mermaid|--json]", "the state table in sentences"},
@@ -87,6 +94,20 @@ static int verb_recover(const struct options *options, const struct config *conf
 static int verb_status(const struct options *options, const struct config *config)
 {
 	return ask_status(config, options->run.json, options->run.verbose);
+}
+
+static int verb_audit(const struct options *options, const struct config *config)
+{
+	struct audit_request request = options->audit;
+
+	(void)config; /* it reads the configurations of all members */
+	if (request.path_count == 0)
+		request.paths[request.path_count++] = options->config_path;
+	request.json = options->run.json;
+	request.verbose = options->run.verbose;
+	if (!request.fix_persistence && (request.persistence || request.yes))
+		return usage_error("--to and --yes belong to ", "--fix persistence");
+	return ask_audit(&request);
 }
 
 static int verb_check(const struct options *options, const struct config *config)
@@ -140,7 +161,7 @@ static int verb_version(const struct options *options, const struct config *conf
 /* ---- the command line ----------------------------------------------------------------------------------------- */
 
 /* The long options: the fixed ones, and one --override-NAME for each refusal. */
-enum { FIXED_OPTIONS = 8, NAME_BYTES = 48 };
+enum { FIXED_OPTIONS = 12, NAME_BYTES = 48 };
 
 static void fill_long_options(struct option *all, char names[][NAME_BYTES])
 {
@@ -149,6 +170,8 @@ static void fill_long_options(struct option *all, char names[][NAME_BYTES])
 		{"dry-run", no_argument, NULL, OPTION_DRY_RUN},   {"json", no_argument, NULL, OPTION_JSON},
 		{"connect", no_argument, NULL, OPTION_CONNECT},   {"mermaid", no_argument, NULL, OPTION_MERMAID},
 		{"config", required_argument, NULL, 'c'},         {"verbose", no_argument, NULL, 'v'},
+		{"fix", required_argument, NULL, OPTION_FIX},     {"to", required_argument, NULL, OPTION_TO},
+		{"yes", no_argument, NULL, OPTION_YES},           {"non-production", no_argument, NULL, OPTION_NOT_PRODUCTION},
 	};
 
 	memcpy(all, fixed, sizeof fixed);
@@ -167,14 +190,42 @@ static unsigned needs(int code)
 	case OPTION_JSON: return TAKES_JSON;
 	case OPTION_CONNECT: return TAKES_CONNECT;
 	case OPTION_MERMAID: return TAKES_MERMAID;
+	case OPTION_FIX:
+	case OPTION_TO:
+	case OPTION_YES:
+	case OPTION_NOT_PRODUCTION: return TAKES_AUDIT;
 	default: return TAKES_RUN;
 	}
+}
+
+static int take_config(struct options *options, const char *value)
+{
+	options->config_path = value;
+	if (options->audit.path_count < AUDIT_MEMBERS_MAX)
+		options->audit.paths[options->audit.path_count] = value;
+	options->audit.path_count++; /* too many: said by parse(), where the verb takes several */
+	return 0;
+}
+
+static int take_audit_option(struct options *options, int code, const char *value)
+{
+	if (code == OPTION_FIX) {
+		options->audit.fix_persistence = true;
+		return strcmp(value, "persistence") == 0 ? 0 : usage_error("--fix repairs persistence only; not ", value);
+	}
+	if (code == OPTION_TO)
+		options->audit.persistence = value;
+	else if (code == OPTION_YES)
+		options->audit.yes = true;
+	else
+		options->audit.not_production = true;
+	return 0;
 }
 
 static int take_option(struct options *options, int code, const char *value)
 {
 	switch (code) {
-	case 'c': options->config_path = value; return 0;
+	case 'c': return take_config(options, value);
 	case 'v': options->run.verbose = true; return 0;
 	case OPTION_JSON: options->run.json = true; return 0;
 	case OPTION_CONNECT: options->connect = true; return 0;
@@ -186,6 +237,10 @@ static int take_option(struct options *options, int code, const char *value)
 	case OPTION_RUN:
 		options->run.run = value;
 		return journal_run_is_valid(value) ? 0 : usage_error("a run id is 1 to 63 letters, digits, - _ . ; not ", value);
+	case OPTION_FIX:
+	case OPTION_TO:
+	case OPTION_YES:
+	case OPTION_NOT_PRODUCTION: return take_audit_option(options, code, value);
 	default:
 		options->run.overrides |= 1u << (code - OPTION_OVERRIDE);
 		return 0;
@@ -210,6 +265,8 @@ static int parse(const struct verb *verb, int argc, char **argv, struct options 
 		if (take_option(options, code, optarg))
 			return 2;
 	}
+	if ((verb->takes & TAKES_AUDIT) && options->audit.path_count > AUDIT_MEMBERS_MAX)
+		return usage_error(verb->name, " takes at most eight members");
 	return optind < argc ? usage_error("unexpected argument ", argv[optind]) : 0;
 }
 
@@ -218,7 +275,7 @@ static int load(const struct verb *verb, const struct options *options, struct c
 	struct error error = {0};
 	bool may_lack_key = (verb->takes & TAKES_CONNECT) || verb->perform == verb_journal;
 
-	if (!(verb->takes & TAKES_CONFIG))
+	if (!(verb->takes & TAKES_CONFIG) || (verb->takes & TAKES_AUDIT))
 		return 0;
 	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)))
 		return report_error(&error);
@@ -230,6 +287,7 @@ int main(int argc, char **argv)
 	static struct config config;
 	struct options options = {.config_path = default_path, .run = {.steps = RUN_STEPS_ALL}};
 
+	secretfile_forbid_cores();
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
 		usage(argc < 2 ? stderr : stdout);
 		return argc < 2 ? 2 : 0;

@@ -1,4 +1,4 @@
-#include "engine/link.h"
+#include "engine/cli_link.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -11,31 +11,31 @@
 
 enum { READ_BYTES = 4096 };
 
-int link_init(struct link *link, const struct config *config, struct error *error)
+int cli_link_init(struct cli_link *link, const struct config *config, const struct appliance_wanted *wanted, struct appliance_facts *facts,
+		  struct error *error)
 {
-	struct cli_settings settings = {config->appliance.domain, config->appliance.peering_object};
+	struct cli_settings settings = {config->appliance.domain, config->appliance.peering_object, wanted};
 
-	memset(link, 0, offsetof(struct link, dialogue));
-	memset(&link->facts, 0, sizeof link->facts);
+	memset(link, 0, offsetof(struct cli_link, dialogue));
 	link->config = config;
+	link->facts = facts;
 	link->connected = link->traced_busy = false;
 	link->trace = NULL;
-	link->status = LINK_IDLE;
+	link->status = CLI_LINK_IDLE;
 	error_clear(&link->error);
-	link->facts.uptime_reload_s = link->facts.uptime_reboot_s = link->facts.store_keys = -1;
-	cli_init(&link->cli, &link->dialogue, &settings, &link->facts);
+	cli_init(&link->cli, &link->dialogue, &settings, facts);
 	if (config->cli.password_file[0] && secretfile_load(config->cli.password_file, &link->password, error))
 		return -1;
 	return 0;
 }
 
-void link_free(struct link *link)
+void cli_link_free(struct cli_link *link)
 {
-	link_close(link);
+	cli_link_close(link);
 	secretfile_free(&link->password);
 }
 
-static struct transport *open_transport(struct link *link, struct error *error)
+static struct transport *open_transport(struct cli_link *link, struct error *error)
 {
 	const struct config *config = link->config;
 	struct ssh_settings *ssh = &link->ssh_settings;
@@ -60,7 +60,7 @@ static struct transport *open_transport(struct link *link, struct error *error)
 	return ssh_open(ssh, &link->ssh, error);
 }
 
-void link_close(struct link *link)
+void cli_link_close(struct cli_link *link)
 {
 	if (link->transport)
 		dialogue_clear(&link->dialogue); /* an unsent line may be the password */
@@ -71,8 +71,8 @@ void link_close(struct link *link)
 		link->effect = link->cli.effect;
 		link->cli.status = CLI_IDLE;
 	}
-	if (link->status == LINK_WAIT)
-		link->status = LINK_IDLE;
+	if (link->status == CLI_LINK_WAIT)
+		link->status = CLI_LINK_IDLE;
 }
 
 static int64_t timeout_ms(unsigned seconds)
@@ -80,48 +80,59 @@ static int64_t timeout_ms(unsigned seconds)
 	return (int64_t)seconds * 1000;
 }
 
-static void begin_session(struct link *link, struct mono now)
+static void begin_session(struct cli_link *link, struct mono now)
 {
 	struct dialogue_settings settings = {link->config->cli.user, link->password.bytes ? &link->password : NULL,
 					     link->config->appliance.domain};
 
 	dialogue_init(&link->dialogue, &settings);
-	if (refused_check(link->config, &link->error))
+	if (refused_check(link->config, REFUSED_CLI, &link->error))
 		return;
 	link->transport = open_transport(link, &link->error);
 	link->deadline = mono_add_ms(now, timeout_ms(link->config->cli.connect_timeout_s));
 	link->quiet_at = MONO_NEVER;
 }
 
-void link_start(struct link *link, enum appliance_op op, struct mono now)
+static void begin_operation(struct cli_link *link, struct mono now)
 {
-	assert(link->status != LINK_WAIT);
+	assert(link->status != CLI_LINK_WAIT);
 	if (link->transport && link->dialogue.state == DIALOGUE_FAILED)
-		link_close(link);
+		cli_link_close(link);
 	error_clear(&link->error);
-	link->status = LINK_WAIT;
+	link->status = CLI_LINK_WAIT;
 	link->effect = APPLIANCE_NO_EFFECT;
 	link->traced_busy = false;
-	cli_start(&link->cli, op);
-	link->operation_deadline = mono_add_ms(now, LINK_OPERATION_TIMEOUTS * timeout_ms(link->config->cli.command_timeout_s));
+	link->operation_deadline = mono_add_ms(now, CLI_LINK_OPERATION_TIMEOUTS * timeout_ms(link->config->cli.command_timeout_s));
 	if (!link->transport)
 		begin_session(link, now);
 	else
 		link->deadline = mono_add_ms(now, timeout_ms(link->config->cli.command_timeout_s));
 }
 
-static void session_failed(struct link *link)
+void cli_link_start(struct cli_link *link, enum appliance_op op, struct mono now)
+{
+	begin_operation(link, now);
+	cli_start(&link->cli, op);
+}
+
+void cli_link_start_text(struct cli_link *link, const char *command, struct mono now)
+{
+	begin_operation(link, now);
+	cli_start_text(&link->cli, command);
+}
+
+static void session_failed(struct cli_link *link)
 {
 	struct error ignored = {0};
 
 	if (link->error.code == ERROR_AUTH || link->ssh.password_refused)
-		(void)refused_remember(link->config, &ignored); /* failing to remember must not hide the refusal */
+		(void)refused_remember(link->config, REFUSED_CLI, &ignored); /* failing to remember must not hide the refusal */
 	transport_close(link->transport);
 	link->transport = NULL;
 	link->connected = false;
 }
 
-static enum link_status finish(struct link *link, enum link_status status)
+static enum cli_link_status finish(struct cli_link *link, enum cli_link_status status)
 {
 	link->effect = link->cli.effect;
 	if (link->cli.status == CLI_BUSY)
@@ -131,7 +142,7 @@ static enum link_status finish(struct link *link, enum link_status status)
 }
 
 /* Sends what the dialogue has to say. 0, or -1 and the error set. */
-static int push(struct link *link, struct mono now)
+static int push(struct cli_link *link, struct mono now)
 {
 	for (;;) {
 		size_t count, taken = 0;
@@ -153,7 +164,7 @@ static int push(struct link *link, struct mono now)
 
 /* Something arrived. Log lines do not disturb a question that stands open (a console can print fifty a second); the unfinished
  * beginning of one may look like more of the question: then the look at the end of the quiet decides. */
-static void stir(struct link *link, struct mono now)
+static void stir(struct cli_link *link, struct mono now)
 {
 	bool open;
 	size_t tail = dialogue_tail(&link->dialogue, &open);
@@ -167,7 +178,7 @@ static void stir(struct link *link, struct mono now)
 }
 
 /* Whether nothing but log lines came since quiet_at was set. */
-static bool is_quiet(struct link *link, struct mono now)
+static bool is_quiet(struct cli_link *link, struct mono now)
 {
 	bool open;
 	size_t tail = dialogue_tail(&link->dialogue, &open);
@@ -182,7 +193,7 @@ static bool is_quiet(struct link *link, struct mono now)
 }
 
 /* Takes what arrived: 1 when there was something, 0 when not, -1 when the session is over. */
-static int pull(struct link *link, struct mono now)
+static int pull(struct cli_link *link, struct mono now)
 {
 	char bytes[READ_BYTES];
 	size_t got = 0;
@@ -198,7 +209,7 @@ static int pull(struct link *link, struct mono now)
 	return 1;
 }
 
-static void trace(struct link *link)
+static void trace(struct cli_link *link)
 {
 	const struct dialogue *d = &link->dialogue;
 
@@ -208,7 +219,7 @@ static void trace(struct link *link)
 }
 
 /* Lets the dialogue and the script go on as far as they can. */
-static enum cli_status converse(struct link *link, struct mono now)
+static enum cli_status converse(struct cli_link *link, struct mono now)
 {
 	trace(link);
 	if (cli_step(&link->cli) == CLI_BUSY && link->dialogue.state == DIALOGUE_BUSY)
@@ -218,7 +229,7 @@ static enum cli_status converse(struct link *link, struct mono now)
 	return cli_step(&link->cli);
 }
 
-static void silence(struct link *link)
+static void silence(struct cli_link *link)
 {
 	char words[160];
 	const struct dialogue *d = &link->dialogue;
@@ -232,7 +243,7 @@ static void silence(struct link *link)
 			d->state == DIALOGUE_BUSY ? "\"" : "", words[0] ? "; its last words: \"" : "", words, words[0] ? "\"" : "");
 }
 
-static enum link_status step_connect(struct link *link, struct mono now)
+static enum cli_link_status step_connect(struct cli_link *link, struct mono now)
 {
 	enum transport_step step = transport_connect(link->transport, &link->error);
 
@@ -244,40 +255,40 @@ static enum link_status step_connect(struct link *link, struct mono now)
 	}
 	if (step == TRANSPORT_FAILED) {
 		session_failed(link);
-		return finish(link, LINK_FAILED);
+		return finish(link, CLI_LINK_FAILED);
 	}
 	if (step == TRANSPORT_WAIT)
-		return LINK_WAIT;
+		return CLI_LINK_WAIT;
 	link->connected = true;
 	link->quiet_at = mono_add_ms(now, DIALOGUE_QUIET_MS);
 	link->deadline = mono_add_ms(now, timeout_ms(link->config->cli.command_timeout_s));
-	return LINK_DONE;
+	return CLI_LINK_DONE;
 }
 
-static enum link_status fail_operation(struct link *link, const struct error *error)
+static enum cli_link_status fail_operation(struct cli_link *link, const struct error *error)
 {
 	link->error = *error;
 	if (link->dialogue.state == DIALOGUE_FAILED)
 		session_failed(link);
-	return finish(link, LINK_FAILED);
+	return finish(link, CLI_LINK_FAILED);
 }
 
-enum link_status link_step(struct link *link, struct mono now)
+enum cli_link_status cli_link_step(struct cli_link *link, struct mono now)
 {
 	int got;
 
-	if (link->status != LINK_WAIT)
+	if (link->status != CLI_LINK_WAIT)
 		return link->status;
 	if (!link->transport) { /* it could not even be opened */
 		assert(link->error.code != ERROR_NONE);
-		return finish(link, LINK_FAILED);
+		return finish(link, CLI_LINK_FAILED);
 	}
-	if (!link->connected && step_connect(link, now) != LINK_DONE)
+	if (!link->connected && step_connect(link, now) != CLI_LINK_DONE)
 		return link->status;
 	do {
 		switch (converse(link, now)) {
 		case CLI_DONE:
-			return finish(link, LINK_DONE);
+			return finish(link, CLI_LINK_DONE);
 		case CLI_FAILED:
 			return fail_operation(link, &link->cli.error);
 		default:
@@ -294,18 +305,18 @@ enum link_status link_step(struct link *link, struct mono now)
 	if (mono_reached(link->deadline, now) || mono_reached(link->operation_deadline, now)) {
 		silence(link);
 		session_failed(link);
-		return finish(link, LINK_FAILED);
+		return finish(link, CLI_LINK_FAILED);
 	}
-	return LINK_WAIT;
+	return CLI_LINK_WAIT;
 }
 
-struct pollfd link_poll(const struct link *link)
+struct pollfd cli_link_poll(const struct cli_link *link)
 {
 	struct pollfd none = {.fd = -1};
 	struct pollfd wanted;
 	size_t count;
 
-	if (!link->transport || link->status != LINK_WAIT)
+	if (!link->transport || link->status != CLI_LINK_WAIT)
 		return none;
 	wanted = (struct pollfd){.fd = transport_fd(link->transport), .events = transport_events(link->transport)};
 	if (link->connected && dialogue_output(&link->dialogue, &count) && count > 0)
@@ -313,9 +324,9 @@ struct pollfd link_poll(const struct link *link)
 	return wanted;
 }
 
-struct mono link_deadline(const struct link *link)
+struct mono cli_link_deadline(const struct cli_link *link)
 {
-	if (link->status != LINK_WAIT)
+	if (link->status != CLI_LINK_WAIT)
 		return MONO_NEVER;
 	if (!link->connected)
 		return link->deadline;

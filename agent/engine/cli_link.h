@@ -1,9 +1,9 @@
-/* link.h - one session with the appliance: connects, logs in, performs one operation at a time, notices silence and loss.
+/* cli_link.h - one session with the appliance's command line: connects, logs in, performs one operation at a time, notices silence and loss.
  *
  * Owner-side: moves bytes between a transport and the dialogue and gives the dialogue its sense of time. Does not retry; the run's table decides.
  * A password that was refused is remembered on disk and not tried again until the configuration, the password's or the key's file changes. */
-#ifndef DRR_ENGINE_LINK_H
-#define DRR_ENGINE_LINK_H
+#ifndef DRR_ENGINE_CLI_LINK_H
+#define DRR_ENGINE_CLI_LINK_H
 
 #include <poll.h>
 
@@ -12,15 +12,15 @@
 #include "config.h"
 #include "platform/ssh.h"
 
-enum link_status { LINK_IDLE, LINK_WAIT, LINK_DONE, LINK_FAILED };
+enum cli_link_status { CLI_LINK_IDLE, CLI_LINK_WAIT, CLI_LINK_DONE, CLI_LINK_FAILED };
 
 /* An operation as a whole may take this many times command_timeout_s, however talkative the appliance is. */
-enum { LINK_OPERATION_TIMEOUTS = 8 };
+enum { CLI_LINK_OPERATION_TIMEOUTS = 8 };
 
 /* Hears each command line and its answer, for --verbose; never a password. */
-typedef void link_trace_function(void *context, const char *command, const char *answer, size_t answer_bytes);
+typedef void cli_link_trace_function(void *context, const char *command, const char *answer, size_t answer_bytes);
 
-struct link {
+struct cli_link {
 	const struct config *config;
 	struct secret password;
 	struct transport *transport;
@@ -28,9 +28,9 @@ struct link {
 	struct ssh_report ssh;
 	struct dialogue dialogue;
 	struct cli cli;
-	struct appliance_facts facts; /* what is known about the appliance; survives sessions */
-	struct error error;           /* of the last operation: LINK_FAILED */
-	enum link_status status;
+	struct appliance_facts *facts; /* the caller's; survives sessions */
+	struct error error;           /* of the last operation: CLI_LINK_FAILED */
+	enum cli_link_status status;
 	enum appliance_effect effect; /* of the last operation */
 	bool connected;               /* the transport is up */
 	struct mono deadline;         /* silence, or connecting */
@@ -38,26 +38,30 @@ struct link {
 	struct mono quiet_at;
 	size_t tail;                  /* dialogue_tail() when quiet_at was set */
 	bool tail_open;
-	link_trace_function *trace;
+	cli_link_trace_function *trace;
 	void *trace_context;
 	bool traced_busy;
 };
 
-/* Loads the password file. 0 or -1. LINK is large: keep it in static memory. */
-int link_init(struct link *link, const struct config *config, struct error *error);
-void link_free(struct link *link);
+/* Loads the password file. WANTED and FACTS must outlive it. 0 or -1. LINK is large: keep it in static memory. */
+int cli_link_init(struct cli_link *link, const struct config *config, const struct appliance_wanted *wanted, struct appliance_facts *facts, struct error *error);
+void cli_link_free(struct cli_link *link);
 
 /* Begins OP, with a new session where there is none. */
-void link_start(struct link *link, enum appliance_op op, struct mono now);
+void cli_link_start(struct cli_link *link, enum appliance_op op, struct mono now);
 
-/* Does what can be done without waiting. LINK_DONE: facts are filled. LINK_FAILED: error and effect say what happened. */
-enum link_status link_step(struct link *link, struct mono now);
+/* Begins a question in words of the caller's, COMMAND (a show command; at most CLI_TEXT_BYTES - 1), asked at the top level of the domain. After CLI_LINK_DONE its answer stands
+ * in dialogue.answer. */
+void cli_link_start_text(struct cli_link *link, const char *command, struct mono now);
 
-/* What to wait for while LINK_WAIT. */
-struct pollfd link_poll(const struct link *link);
-struct mono link_deadline(const struct link *link);
+/* Does what can be done without waiting. CLI_LINK_DONE: facts are filled. CLI_LINK_FAILED: error and effect say what happened. */
+enum cli_link_status cli_link_step(struct cli_link *link, struct mono now);
+
+/* What to wait for while CLI_LINK_WAIT. */
+struct pollfd cli_link_poll(const struct cli_link *link);
+struct mono cli_link_deadline(const struct cli_link *link);
 
 /* Ends the session, if there is one, without a word: also in the middle of an operation, whose effect then stays as `effect` says. */
-void link_close(struct link *link);
+void cli_link_close(struct cli_link *link);
 
 #endif

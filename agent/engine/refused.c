@@ -23,7 +23,7 @@ static void describe_file(char *out, size_t size, const char *path)
 			       (long long)file.st_size, (long long)file.st_mtim.tv_sec, file.st_mtim.tv_nsec);
 }
 
-static void describe(const struct config *config, char *out, size_t size)
+static void describe_cli(const struct config *config, char *out, size_t size)
 {
 	char password[SECRETFILE_PATH_MAX_BYTES] = "", own[96], secret[96], key[96];
 	struct error ignored = {0};
@@ -37,40 +37,62 @@ static void describe(const struct config *config, char *out, size_t size)
 		       secret, key);
 }
 
-static void record_path(const struct config *config, char *out, size_t size)
+static void describe_xmi(const struct config *config, char *out, size_t size)
 {
-	(void)snprintf(out, size, "%s/refused", config->agent.state_dir);
+	char password[SECRETFILE_PATH_MAX_BYTES] = "", own[96], secret[96];
+	struct error ignored = {0};
+
+	(void)secretfile_path(config->xmi.password_file, password, &ignored);
+	describe_file(own, sizeof own, config->path);
+	describe_file(secret, sizeof secret, password);
+	(void)snprintf(out, size, "%s|%s|%s|%s", config->xmi.url.text, config->xmi.user, own, secret);
 }
 
-int refused_check(const struct config *config, struct error *error)
+static void describe(const struct config *config, enum refused_way way, char *out, size_t size)
+{
+	if (way == REFUSED_CLI)
+		describe_cli(config, out, size);
+	else
+		describe_xmi(config, out, size);
+}
+
+static void record_path(const struct config *config, enum refused_way way, char *out, size_t size)
+{
+	(void)snprintf(out, size, "%s/refused%s", config->agent.state_dir, way == REFUSED_XMI ? "-xmi" : "");
+}
+
+int refused_check(const struct config *config, enum refused_way way, struct error *error)
 {
 	char path[CONFIG_TEXT_BYTES + 16], now[RECORD_BYTES], then[RECORD_BYTES];
 	struct error ignored = {0};
 	const char *identity;
 	size_t got = 0;
 
-	record_path(config, path, sizeof path);
+	record_path(config, way, path, sizeof path);
 	if (durable_read(path, then, sizeof then - 1, &got, &ignored) || got == 0)
 		return 0;
 	then[got] = '\0';
-	describe(config, now, sizeof now);
+	describe(config, way, now, sizeof now);
 	identity = strchr(then, '\n');
 	if (identity && strcmp(identity + 1, now) == 0)
 		return error_set(error, ERROR_AUTH,
-				 "put the right password into the file that [cli] password_file names (or, when only the account was locked, touch that file), then run the same command again",
-				 "the appliance refused user %s at %.*s with exactly these files; the same is not tried again (accounts get locked)",
-				 config->cli.user, (int)(identity - then), then);
+				 way == REFUSED_CLI
+					 ? "put the right password into the file that [cli] password_file names (or, when only the account was locked, touch that file), then run the same command again"
+					 : "put the right password into the file that [xmi] password_file names, or let that user use the XML management interface and the domain and touch the file; then run the same command again",
+				 "the appliance refused user %s%s at %.*s with exactly these files; the same is not tried again (accounts get locked)",
+				 way == REFUSED_CLI ? config->cli.user : config->xmi.user, way == REFUSED_CLI ? "" : " of the XML management interface",
+				 (int)(identity - then), then);
 	(void)unlink(path);
 	return 0;
 }
 
-int refused_remember(const struct config *config, struct error *error)
+int refused_remember(const struct config *config, enum refused_way way, struct error *error)
 {
 	char path[CONFIG_TEXT_BYTES + 16], identity[RECORD_BYTES - 64], record[RECORD_BYTES], when[CLOCK_TEXT_BYTES];
 	int length;
 
-	record_path(config, path, sizeof path);
-	describe(config, identity, sizeof identity);
+	record_path(config, way, path, sizeof path);
+	describe(config, way, identity, sizeof identity);
 	length = snprintf(record, sizeof record, "%s\n%s", clock_text(when, clock_wall_ms()), identity);
 	return durable_replace(path, record, (size_t)length, error);
 }

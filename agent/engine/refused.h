@@ -5,11 +5,13 @@
 #include "base/error.h"
 #include "config.h"
 
+enum refused_way { REFUSED_CLI, REFUSED_XMI }; /* each has credentials of its own */
+
 /* -1 and ERROR_AUTH when exactly this configuration (host, user, and the files of configuration, password and key, by identity, size and time)
  * was refused before. Anything changed: the memory is dropped, 0. */
-int refused_check(const struct config *config, struct error *error);
+int refused_check(const struct config *config, enum refused_way way, struct error *error);
 
 /* 0 or -1 (state_dir cannot be written). Holds no secret. */
-int refused_remember(const struct config *config, struct error *error);
+int refused_remember(const struct config *config, enum refused_way way, struct error *error);
 
 #endif

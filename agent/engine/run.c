@@ -46,7 +46,11 @@ static int due_event(struct runner *r, struct mono now)
 		if (event >= 0)
 			return event;
 	}
-	if (runner_watches_log(r) && r->follow) {
+	if (r->deciding && runner_log_settled(r, now)) {
+		r->deciding = false;
+		return (int)runner_decide(r);
+	}
+	if (runner_watches_log(r) && r->source) {
 		int event = runner_read_log(r, now);
 
 		if (event >= 0)
@@ -64,6 +68,10 @@ static int due_event(struct runner *r, struct mono now)
 /* True when an operation was started: it has something to do at once. */
 static bool start_wanted(struct runner *r, struct mono now)
 {
+	if (r->arming && runner_log_settled(r, now))
+		runner_arm(r, now);
+	if (r->arming || r->pending >= 0)
+		return r->pending >= 0;
 	if (r->wanted < 0 || r->running >= 0 || !mono_reached(r->start_at, now))
 		return false;
 	r->running = r->wanted;
@@ -82,8 +90,12 @@ static struct mono next_deadline(const struct runner *r, struct mono now)
 		at = mono_earlier(at, link_deadline(&r->link));
 	else if (r->wanted >= 0)
 		at = mono_earlier(at, r->start_at);
-	if (runner_watches_log(r) && r->follow)
-		at = mono_earlier(at, follow_deadline(r->follow));
+	if (runner_drives_log(r))
+		at = mono_earlier(at, source_deadline(r->source));
+	if (r->deciding || r->arming)
+		at = mono_earlier(at, r->log_until);
+	if (runner_watches_log(r))
+		at = mono_earlier(at, r->session_until);
 	if (r->state == RUN_AWAIT && !r->work_open)
 		at = mono_earlier(at, r->quiet_at);
 	return at;
@@ -109,15 +121,26 @@ static void notice_standstill(struct runner *r, struct mono expected, struct mon
 		want_stop(r, "this machine stood still for a while");
 }
 
+/* A wait for the log may take half an hour: no session is held all that time. */
+static void give_up_session(struct runner *r, struct mono now)
+{
+	if (!runner_watches_log(r) || r->running >= 0 || !mono_reached(r->session_until, now))
+		return;
+	link_close(&r->link);
+	r->session_until = MONO_NEVER;
+}
+
 static int wait_event(struct runner *r, struct error *error)
 {
 	for (;;) {
 		struct mono now = clock_now(), until;
 		int event, signal_number;
-		struct pollfd fds[2];
+		struct pollfd fds[1 + SOURCE_FDS_MAX];
+		unsigned count = 1;
 
 		notice_standstill(r, r->awake_at, now);
 		event = due_event(r, now);
+		give_up_session(r, now);
 		r->awake_at = clock_now();
 		if (event >= 0)
 			return event;
@@ -125,9 +148,12 @@ static int wait_event(struct runner *r, struct error *error)
 			continue;
 		show_wait(r, now);
 		until = next_deadline(r, now);
+		if (until.ms < now.ms) /* due already: no standstill */
+			until = now;
 		fds[0] = r->running >= 0 ? link_poll(&r->link) : (struct pollfd){.fd = -1};
-		fds[1] = (struct pollfd){.fd = runner_watches_log(r) && r->follow ? follow_fd(r->follow) : -1, .events = POLLIN};
-		signal_number = loop_wait(&r->loop, fds, 2, until, error);
+		if (runner_drives_log(r))
+			count += source_poll(r->source, fds + 1);
+		signal_number = loop_wait(&r->loop, fds, count, until, error);
 		if (signal_number < 0)
 			return -1;
 		if (signal_number == SIGINT || signal_number == SIGTERM)
@@ -206,7 +232,7 @@ static void transition(struct runner *r, enum run_event event)
 static int execute(struct runner *r, struct error *error)
 {
 	r->pending = r->wanted = r->running = -1;
-	r->quiet_at = r->deadline = MONO_NEVER;
+	r->quiet_at = r->deadline = r->session_until = MONO_NEVER;
 	r->awake_at = clock_now();
 	r->previous = RUN_STATE_COUNT;
 	runner_enter(r, clock_now());
@@ -250,7 +276,7 @@ static void say_next(const struct runner *r, int exit_code, char next[NEXT_BYTES
 	else if (exit_code != 0 && r->have_book && r->book.broken)
 		(void)snprintf(next, NEXT_BYTES, "make state_dir %s writable again (df -h, df -i, dmesg); then: drr-agent recover -c %s",
 			       r->config->agent.state_dir, file);
-	else if (exit_code == 5 && r->bounced && r->previous >= RUN_TRIGGER && !r->follow)
+	else if (exit_code == 5 && r->bounced && r->previous >= RUN_TRIGGER && !r->source)
 		(void)snprintf(next, NEXT_BYTES, "look at API Manager: the gateway service's state and its outstanding events; then: drr-agent status -c %s", file);
 	else if (exit_code == 5 && r->bounced && r->previous >= RUN_TRIGGER)
 		(void)snprintf(next, NEXT_BYTES, "drr-agent run -c %s --run %s --steps await", file, r->run);
@@ -366,16 +392,15 @@ static int prepare(struct runner *r, const struct config *config, const struct r
 	if (link_init(&r->link, config, error) || loop_open(&r->loop, error))
 		return -1;
 	if (request->verbose) {
-		r->link.trace = trace_command;
-		r->link.trace_context = r;
+		link_set_trace(&r->link, trace_command, r);
 	}
 	return 0;
 }
 
 static void clean_up(struct runner *r)
 {
-	follow_close(r->follow);
-	r->follow = NULL;
+	source_close(r->source);
+	r->source = NULL;
 	link_free(&r->link);
 	loop_close(&r->loop);
 	if (r->have_book)

@@ -66,6 +66,11 @@ bool runner_watches_log(const struct runner *r)
 	return r->state == RUN_CONFIRM || r->state == RUN_SECOND || r->state == RUN_TRIGGER || r->state == RUN_AWAIT;
 }
 
+bool runner_drives_log(const struct runner *r)
+{
+	return r->source && (r->deciding || r->arming || runner_watches_log(r));
+}
+
 /* A stop, or a deadline, must not fall between a command and its answer: then nobody would know what became of it. */
 bool runner_defers_stop(const struct runner *r)
 {
@@ -119,24 +124,71 @@ static void write_intent(struct runner *r, enum journal_step step)
 	write_record(r, &record);
 }
 
-/* The mark is taken once, right before the first disable: what the log shows behind it was caused by this bounce. */
+void runner_open_log(struct runner *r)
+{
+	struct error error = {0};
+
+	if (r->source || r->config->log.source == CONFIG_LOG_NONE)
+		return;
+	r->source = source_open(r->config, NULL, &error);
+	if (!r->source) {
+		(void)snprintf(r->log_trouble, sizeof r->log_trouble, "%s", error.what);
+		r->log.trouble = r->log_trouble;
+		return;
+	}
+	if (!r->request->dry_run)
+		source_allow_changes(r->source);
+	source_set_active(r->source, true);
+}
+
+/* Reads on so that the source can get ready; what comes is older than the mark. */
+static void drain_log(struct runner *r, struct mono now, struct error *error)
+{
+	const char *line;
+	size_t length;
+
+	while (source_next(r->source, now, &line, &length, error))
+		;
+}
+
+bool runner_log_settled(struct runner *r, struct mono now)
+{
+	struct error error = {0}, ready = {0};
+
+	if (!r->source || mono_reached(r->log_until, now))
+		return true;
+	drain_log(r, now, &error);
+	return source_ready(r->source, &ready) || ready.code != ERROR_NONE;
+}
+
+/* The mark is taken once, right before the first disable: what the log shows behind it was caused by this bounce. A source that polls takes a look first, so that no
+ * line that was logged before can pass for a new one. */
+static void begin_mark(struct runner *r, struct mono now)
+{
+	if (!r->source || r->marked)
+		return;
+	source_look(r->source);
+	r->arming = true;
+	r->deadline = MONO_NEVER;
+	r->log_until = mono_add_ms(now, RUNNER_LOG_LOOK_MS);
+}
+
 static void take_mark(struct runner *r, struct mono now)
 {
 	struct journal_record record = logbook_record(JOURNAL_MARK, JOURNAL_STEP_NONE, r->run);
 	struct error error = {0};
 	char text[MARK_TEXT_BYTES];
 	struct mark mark;
-	const char *line;
-	size_t length;
 
-	if (r->config->log.source != CONFIG_LOG_FILE || r->follow)
+	if (!r->source || r->marked)
 		return;
-	r->follow = follow_open(r->config->log.file, NULL, FOLLOW_WATCH_EVENTS, r->config->log.poll_ms, &error);
-	if (!r->follow)
-		return;
-	while (follow_next(r->follow, now, &line, &length, &error))
-		; /* begun before the mark */
-	if (!follow_mark(r->follow, &mark))
+	drain_log(r, now, &error); /* begun before the mark */
+	r->gaps_told = source_counts(r->source)->gaps;
+	r->marked = true;
+	if (!source_ready(r->source, &error))
+		report_line(&r->report, "bounce", "started", "the log could not be looked at right before the bounce: a line of the last seconds could be an older one",
+			    error.what[0] ? error.what : NULL);
+	if (!source_mark(r->source, &mark))
 		return; /* no file yet: it is read from its start when it appears */
 	(void)journal_add(&record, "mark", mark_format(&mark, text));
 	write_record(r, &record);
@@ -147,28 +199,52 @@ static void resume_mark(struct runner *r)
 {
 	struct error error = {0};
 
-	if (r->follow || r->config->log.source != CONFIG_LOG_FILE || !r->book.state.have_mark)
+	if (r->marked || r->config->log.source == CONFIG_LOG_NONE || !r->book.state.have_mark)
 		return;
-	r->follow = follow_open(r->config->log.file, &r->book.state.mark, FOLLOW_WATCH_EVENTS, r->config->log.poll_ms, &error);
+	source_close(r->source);
+	r->marked = true;
+	r->source = source_open(r->config, &r->book.state.mark, &error);
+	if (!r->source)
+		report_line(&r->report, run_state_step(r->state), "started", error.what, error.next[0] ? error.next : NULL);
+	else
+		source_set_active(r->source, true);
 }
 
-static void enter_log_state(struct runner *r)
+static void enter_log_state(struct runner *r, struct mono now)
 {
 	resume_mark(r);
-	if (!r->follow) {
+	if (!r->source) {
 		runner_evidence(r, "no log is watched");
 		r->pending = RUN_EV_COMPLAINT; /* nothing can come: no use waiting */
 		return;
 	}
-	follow_set_active(r->follow, true);
 	if (r->state == RUN_CONFIRM && r->saw_waiting) {
 		runner_evidence(r, "%s", r->waiting_line);
 		r->pending = RUN_EV_LINE_WAITING;
 	}
 	if (r->state == RUN_TRIGGER && r->accepted_early) /* while we still looked for the waiting line, which never came */
 		r->pending = RUN_EV_LINE_ACCEPTED;
-	if (r->state != RUN_SECOND)
-		link_close(&r->link); /* waiting can take half an hour: no session is held meanwhile */
+	r->session_until = mono_add_ms(now, RUNNER_SESSION_KEPT_MS);
+}
+
+static void write_disable_intent(struct runner *r, struct mono now)
+{
+	take_mark(r, now);
+	if (r->pending < 0)
+		write_intent(r, JOURNAL_DISABLE);
+	if (r->pending == RUN_EV_DISK && !r->book.state.disable_open)
+		r->pending = RUN_EV_REFUSED; /* nothing was sent, so there is nothing of ours to enable */
+	if (r->disabled_at.ms == 0)
+		r->disabled_at = now;
+}
+
+void runner_arm(struct runner *r, struct mono now)
+{
+	r->arming = false;
+	r->deadline = mono_add_ms(now, phase_limit_ms(r, PHASE_DISABLE)); /* the wait for the log was none of the bounce's */
+	write_disable_intent(r, now);
+	if (r->pending >= 0)
+		r->wanted = -1;
 }
 
 static void write_state_intent(struct runner *r, struct mono now)
@@ -181,13 +257,9 @@ static void write_state_intent(struct runner *r, struct mono now)
 		write_intent(r, JOURNAL_FLUSH);
 		break;
 	case RUN_DISABLE:
-		take_mark(r, now);
-		if (r->pending < 0)
-			write_intent(r, JOURNAL_DISABLE);
-		if (r->pending == RUN_EV_DISK && !r->book.state.disable_open)
-			r->pending = RUN_EV_REFUSED; /* nothing was sent, so there is nothing of ours to enable */
-		if (r->disabled_at.ms == 0)
-			r->disabled_at = now;
+		begin_mark(r, now);
+		if (!r->arming)
+			write_disable_intent(r, now);
 		break;
 	case RUN_ENABLE:
 	case RUN_RESCUE:
@@ -217,21 +289,23 @@ void runner_enter(struct runner *r, struct mono now)
 			  plans[r->state].phase != PHASE_NONE;
 
 	r->pending = r->wanted = -1;
+	r->deciding = r->arming = false;
 	r->start_at = now;
 	r->stop_told = r->stop_told && again;
 	if (!again)
 		r->state_since = now;
 	if (!same_phase)
 		r->deadline = plans[r->state].phase == PHASE_NONE ? MONO_NEVER : mono_add_ms(now, phase_limit_ms(r, plans[r->state].phase));
-	if (r->state == RUN_PRECHECK)
+	if (r->state == RUN_PRECHECK) {
+		runner_open_history(r);
 		r->wanted = runner_next_question(r);
-	else if (r->state == RUN_CONFIRM && r->have_book && r->book.broken) {
+	} else if (r->state == RUN_CONFIRM && r->have_book && r->book.broken) {
 		runner_evidence(r, "%s", r->journal_trouble); /* it was the record that the service was seen enabled */
 		r->pending = RUN_EV_DISK;
 	} else if (r->state != RUN_OVER && !again && skips(r))
 		r->pending = RUN_EV_SKIP;
 	else if (r->state == RUN_CONFIRM || r->state == RUN_TRIGGER || r->state == RUN_AWAIT)
-		enter_log_state(r);
+		enter_log_state(r, now);
 	else
 		r->wanted = plans[r->state].op;
 	if (r->pending < 0)
@@ -344,7 +418,8 @@ static int judge_precheck(struct runner *r)
 	r->precheck_stage++;
 	r->precheck_retries = 0;
 	r->wanted = runner_next_question(r);
-	return r->wanted < 0 ? (int)runner_decide(r) : RUNNER_GO_ON;
+	r->deciding = r->wanted < 0;
+	return RUNNER_GO_ON;
 }
 
 static int judge_done(struct runner *r, struct mono now)
@@ -368,7 +443,7 @@ static int judge_done(struct runner *r, struct mono now)
 	case RUN_AFTER:
 		return judge_after(r);
 	default:
-		runner_evidence(r, r->running == APPLIANCE_FLUSH && r->link.dialogue.confirmed ? "its confirmation was answered with y" : "%s", "");
+		runner_evidence(r, r->running == APPLIANCE_FLUSH && r->link.cli.dialogue.confirmed ? "its confirmation was answered with y" : "%s", "");
 		return RUN_EV_DONE;
 	}
 }
@@ -383,7 +458,7 @@ static bool forgive_precheck(struct runner *r, int *event)
 		return true;
 	}
 	/* Closed without a word behind the password: perhaps a refusal. Nothing is at stake yet, so it is not sent again by itself. */
-	if (code == ERROR_LOST && r->link.dialogue.password_sent && r->link.dialogue.probes == 0)
+	if (code == ERROR_LOST && r->link.way == APPLIANCE_WAY_CLI && r->link.cli.dialogue.password_sent && r->link.cli.dialogue.probes == 0)
 		return false;
 	if ((code == ERROR_LOST || code == ERROR_TIMEOUT) && r->precheck_retries++ == 0) {
 		r->wanted = r->running; /* cut while we only looked: worth a second session */
@@ -491,6 +566,33 @@ static int event_of_line(struct runner *r, enum line_event event, struct mono no
 	}
 }
 
+/* A source that cannot be read now may be readable again a moment later: that is told once, and the wait goes on to its limit. The file of this host is another
+ * thing: what is wrong with it does not pass. */
+static int note_log_trouble(struct runner *r, const struct error *error)
+{
+	if (error->code == ERROR_NONE) {
+		r->log_trouble_told = false;
+		return -1;
+	}
+	runner_evidence(r, "%s", error->what);
+	if (r->config->log.source == CONFIG_LOG_FILE)
+		return RUN_EV_COMPLAINT;
+	if (!r->log_trouble_told)
+		report_line(&r->report, run_state_step(r->state), "started", "the log cannot be read at the moment", error->what);
+	r->log_trouble_told = true;
+	return -1;
+}
+
+/* What may be missing is said, and the wait goes on: the line may come yet, and there is a second kind of evidence. */
+static void tell_gaps(struct runner *r)
+{
+	uint64_t gaps = source_counts(r->source)->gaps;
+
+	if (gaps > r->gaps_told)
+		report_line(&r->report, run_state_step(r->state), "started", "lines of the log may have been lost (rotated away, a broken connection, a new log)", NULL);
+	r->gaps_told = gaps;
+}
+
 int runner_read_log(struct runner *r, struct mono now)
 {
 	struct error error = {0};
@@ -498,12 +600,10 @@ int runner_read_log(struct runner *r, struct mono now)
 	const char *line;
 	size_t length;
 
-	while (follow_next(r->follow, now, &line, &length, &error)) {
-		int event;
+	while (source_next(r->source, now, &line, &length, &error)) {
+		enum line_event what = line_event_of(line, length, &parsed);
+		int event = what != LINE_OTHER && ours_is(r->config, &parsed) ? event_of_line(r, what, now) : -1;
 
-		if (!line_parse(line, length, &parsed) || !ours_is(r->config, &parsed))
-			continue;
-		event = event_of_line(r, line_event(&parsed), now);
 		if (event < 0)
 			continue;
 		(void)text_escape(r->evidence, sizeof r->evidence, line, length);
@@ -511,11 +611,8 @@ int runner_read_log(struct runner *r, struct mono now)
 			(void)snprintf(r->waiting_line, sizeof r->waiting_line, "%s", r->evidence);
 		return event;
 	}
-	if (error.code != ERROR_NONE) {
-		runner_evidence(r, "%s", error.what);
-		return RUN_EV_COMPLAINT;
-	}
-	return -1;
+	tell_gaps(r);
+	return note_log_trouble(r, &error);
 }
 
 /* ---- the journal ---------------------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 
 #include "engine/ours.h"
 #include "engine/runner.h"
+#include "platform/clock.h"
 
 /* The precheck asks these, in this order. */
 static const enum appliance_op questions[] = {APPLIANCE_ASK_IDENTITY, APPLIANCE_ASK_OBJECT, APPLIANCE_ASK_PEERING, APPLIANCE_ASK_DIAG};
@@ -29,13 +30,23 @@ static void read_history(struct runner *r)
 {
 	struct error error = {0};
 
+	r->log.readable = r->source && source_history_age(r->source, &r->log.modified_age_ms, &error) == 0;
+	if (!r->log.readable && error.code != ERROR_NONE) {
+		(void)snprintf(r->log_trouble, sizeof r->log_trouble, "%s", error.what);
+		r->log.trouble = r->log_trouble;
+	}
+	if (r->log.readable && r->config->log.source == CONFIG_LOG_SYSLOG)
+		report_line(&r->report, "precheck", "started",
+			    "source = syslog knows no past: whether a DRR is under way cannot be told from the log", NULL);
+}
+
+void runner_open_history(struct runner *r)
+{
 	precheck_log_init(&r->log);
-	if (r->config->log.source != CONFIG_LOG_FILE)
-		return;
-	r->log.readable = follow_history(r->config->log.file, RUNNER_HISTORY_BYTES, take_history_line, r, &r->log.modified_age_ms,
-					 &error) == 0;
-	if (!r->log.readable)
-		report_line(&r->report, "precheck", "started", error.what, error.next[0] ? error.next : NULL);
+	runner_open_log(r);
+	if (r->source)
+		source_set_history(r->source, take_history_line, r, RUNNER_HISTORY_BYTES);
+	r->log_until = mono_add_ms(clock_now(), RUNNER_LOG_READY_MS);
 }
 
 /* A run that goes on where it flushed finds the service waiting for its registration because of its own bounce. */
@@ -71,6 +82,8 @@ enum run_event runner_decide(struct runner *r)
 	char table[RUNNER_EVIDENCE_BYTES / 2];
 
 	read_history(r);
+	if (r->source)
+		source_set_history(r->source, NULL, NULL, 0);
 	forgive_own_wait(r);
 	precheck_decide(facts, &r->log, &limits, runner_address(r), r->request->steps, r->request->overrides, &r->precheck);
 	tell_refusals(r, r->precheck.overridden, "started");

@@ -7,10 +7,10 @@
 #include "engine/logbook.h"
 #include "engine/report.h"
 #include "engine/run.h"
+#include "engine/source.h"
 #include "platform/loop.h"
 #include "run/precheck.h"
 #include "run/table.h"
-#include "watch/follow.h"
 
 enum {
 	RUNNER_EVIDENCE_BYTES = 1024,
@@ -20,6 +20,9 @@ enum {
 	RUNNER_LOOKS_ENABLE = 10,             /* the same after an enable that was accepted, and yet the service stays disabled */
 	RUNNER_LOOKS_SWITCH = 50,             /* the same after a switch that was accepted: 25 s; a fail-over was seen to take 11 s */
 	RUNNER_LATE_MS = 10000,               /* how long a disable that got no answer may still arrive, at most */
+	RUNNER_LOG_READY_MS = 120000,         /* how long the precheck waits for the first look at the log */
+	RUNNER_LOG_LOOK_MS = 45000,           /* how long the bounce waits for the look right before it */
+	RUNNER_SESSION_KEPT_MS = 600000,      /* a session is kept while the log is watched, for the last look; a longer wait gives it up */
 	RUNNER_GO_ON = -1,
 };
 
@@ -31,7 +34,7 @@ struct runner {
 	struct link link;
 	struct logbook book;
 	bool have_book;
-	struct follow *follow; /* NULL: no log */
+	struct source *source; /* NULL: no log */
 	struct report report;
 
 	enum run_state state;
@@ -47,6 +50,14 @@ struct runner {
 	int pending;              /* enum run_event to raise at once, -1: none */
 
 	unsigned precheck_stage, precheck_retries;
+	bool deciding;            /* the questions of the precheck are answered, the log's first look is awaited */
+	bool arming;              /* in RUN_DISABLE: the look at the log right before the mark is awaited */
+	struct mono log_until;    /* the limit of either */
+	bool marked;              /* the source stands at this run's mark */
+	bool log_trouble_told;
+	char log_trouble[ERROR_WHAT_MAX_BYTES];
+	uint64_t gaps_told;       /* how many gaps of the source were told */
+	struct mono session_until;
 	struct precheck_log log;
 	struct precheck_result precheck;
 
@@ -91,10 +102,20 @@ bool runner_defers_stop(const struct runner *r);
 bool runner_defers_deadline(const struct runner *r);
 /* Whether new log lines are events now. */
 bool runner_watches_log(const struct runner *r);
+/* Whether the log source is to be driven now: for lines, or to get ready. */
+bool runner_drives_log(const struct runner *r);
+/* The log source is open and at work from the precheck on. */
+void runner_open_log(struct runner *r);
+/* The mark is taken (the log looked at right before, or that took too long): the disable may go out. */
+void runner_arm(struct runner *r, struct mono now);
+/* True when what DECIDING or ARMING waits for is over. */
+bool runner_log_settled(struct runner *r, struct mono now);
 void runner_evidence(struct runner *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- run_look.c */
 
+/* Opens the log source and has it read what is there already, for the decision. */
+void runner_open_history(struct runner *r);
 /* The next operation of the precheck, or -1 when all are done. */
 int runner_next_question(const struct runner *r);
 /* All answers are there: reads the log's history, decides, reports what was found. */

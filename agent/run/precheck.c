@@ -26,7 +26,7 @@ static const struct {
 	[PRECHECK_DRR_UNDER_WAY] = {"drr-under-way", "the service waits for its registration, or works on an event: a restart now can corrupt it",
 				    "wait until it completes: drr-agent status; a service that waits for longer than heartbeat and slack is no longer refused"},
 	[PRECHECK_NO_LOG] = {"no-log", "without the log nobody sees whether the service waits for its registration, or gets it",
-			     "create the log target on the appliance, or set file in [log]; check with: drr-agent check --connect"},
+			     "set a source in [log], or mend the one that is set; check with: drr-agent check --connect"},
 };
 
 const char *precheck_name(enum precheck_refusal refusal)
@@ -161,7 +161,7 @@ char *precheck_evidence(enum precheck_refusal refusal, const struct precheck_res
 			       log->last == LINE_WAITING ? "the waiting line" : "an accepted event", (long long)result->open_age_ms / 1000);
 		break;
 	default:
-		(void)snprintf(out, PRECHECK_SENTENCE_BYTES, "no log file can be read");
+		(void)snprintf(out, PRECHECK_SENTENCE_BYTES, "no log can be read: %s", log->trouble ? log->trouble : "[log] source = none");
 		break;
 	}
 	return out;

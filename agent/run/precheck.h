@@ -24,7 +24,8 @@ enum precheck_refusal {
 
 /* What the log told about re-registrations, line by line (precheck_log_line). */
 struct precheck_log {
-	bool readable;            /* false: no log file, or none configured */
+	bool readable;            /* false: no log, or none configured */
+	const char *trouble;      /* why, for the evidence; the caller's; NULL: none is configured */
 	enum line_event last;     /* LINE_WAITING, LINE_ACCEPTED, LINE_QUEUED or LINE_WORKING when one stands open; LINE_OTHER otherwise */
 	int64_t last_time_ms;     /* the log's clock */
 	enum line_time_kind time_kind;

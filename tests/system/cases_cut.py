@@ -81,10 +81,28 @@ def cut_after():
                 config = world.config("gw1", state_dir=world.state_dir("gw1") + f"/state-{when}{line}", limits__confirm_timeout_s=5)
                 agent = world.begin(config, "run")
                 agent.wait_line(step="trigger", state="started")
+                world.lab.call("cut", member="gw1")      # the session that was kept for this look
                 world.lab.set("gw1.cut_at", f"#{line}:{when}")
                 world.lab.call("webhook", member="gw1")
                 result = agent.result()
                 equal(result.exit, 0, f"exit, line {line} {when}")
+                judge(world, result, mark, config)
+                check(world.count("session_cut", after=mark) == 2, "the cut was not met")
+
+
+@case("the kept session is cut at the last look", slow=True)
+def cut_kept():
+    with World(initial_primary="gw1") as world:
+        for command in ("show gateway-peering-status", "show apic-gw-service"):
+            for when in ("before", "after"):
+                mark = heal(world, "gw1")
+                config = world.config("gw1", state_dir=world.state_dir("gw1") + f"/state-{when}-{command[5:9]}", limits__confirm_timeout_s=5)
+                agent = world.begin(config, "run")
+                agent.wait_line(step="trigger", state="started")
+                world.lab.set("gw1.cut_at", f"{command}:{when}")
+                world.lab.call("webhook", member="gw1")
+                result = agent.result()
+                equal(result.exit, 0, f"exit, {command} {when}")
                 judge(world, result, mark, config)
                 check(world.count("session_cut", after=mark) == 1, "the cut was not met")
 

@@ -8,6 +8,7 @@ or changed in another domain, and no password is in anything that an agent print
 import concurrent.futures
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -131,6 +132,20 @@ class Agent(threading.Thread):
     def signal(self, number):
         self.process.send_signal(number)
 
+    def peak_kb(self, each=lambda: None):
+        """Waits for the end; the peak of the resident memory. VmHWM only grows; ru_maxrss would count the process that started it, too."""
+        peak = 0
+        while self.is_alive():
+            try:
+                with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+                    found = re.search(r"VmHWM:\s+(\d+) kB", file.read())
+                peak = max(peak, int(found.group(1)) if found else 0)
+            except OSError:
+                break
+            each()
+            time.sleep(0.003)
+        return peak
+
     def result(self, timeout=LIMIT_S):
         self.join(timeout)
         if self.is_alive():
@@ -155,6 +170,7 @@ class World:
         self.lab = Lab.start(members=members, time_scale=time_scale, switches=settings, peering=peering)
         self.told = []          # (agent, result) of every process, for secrets and for the story
         self.secrets = {self.lab.password, self.lab.other_password}
+        self.peak_kb = 0
         self.exe = AGENT
 
     def __enter__(self):
@@ -224,8 +240,8 @@ class World:
         self.secrets.add(text)
         return path
 
-    def config(self, member="gw1", transport="ssh", name="agent.conf", state_dir=None, **more):
-        """Writes a configuration; keys as section__key=value, None takes a key away."""
+    def config(self, member="gw1", transport="ssh", name="agent.conf", state_dir=None, xmi=False, **more):
+        """Writes a configuration; keys as section__key=value, None takes a key away. XMI: with that section, for the user with fewer rights."""
         m = self.lab.member(member)
         values = {
             "agent": {"name": member, "state_dir": state_dir or os.path.join(self.state_dir(member), "state")},
@@ -242,9 +258,13 @@ class World:
             cli.update(host=m.telnet_host, port=m.telnet_port)
         else:
             cli["command"] = f"{os.path.join(ROOT, 'tests', 'lab', 'lab')} pty --dir {self.lab.directory} --member {member}"
+        if xmi:
+            self.lab.refresh()
+            self.secrets.add(self.lab.xmi_password)
+            values["xmi"] = {"url": m.xmi["url"], "user": self.lab.xmi_user, "password_file": self.lab.xmi_password_file, "pin": m.xmi["pin"]}
         for key, value in more.items():
             section, key = key.split("__")
-            values[section][key] = value
+            values.setdefault(section, {})[key] = value
         os.makedirs(values["agent"]["state_dir"], mode=0o700, exist_ok=True)
         path = os.path.join(self.state_dir(member), name)
         with open(path, "w", encoding="utf-8") as file:

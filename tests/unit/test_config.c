@@ -120,16 +120,13 @@ static void checks_names(void **state)
 {
 	(void)state;
 	assert_bad("[cli]\nprot=22\n", "t.conf:2: [cli] prot: unknown key (did you mean port?); allowed here: transport, host, port, user");
-	assert_bad("[log]\nzzzzzzz=1\n", "[log] zzzzzzz: unknown key; allowed here: source, file, poll_ms");
-	assert_bad("[wat]\n", "t.conf:1: [wat]: unknown section; allowed: [agent] [appliance] [cli] [log] [watchdog] [limits]");
-	assert_bad("[xmi]\nurl=x\n", "[xmi]: this version does not support this section yet");
+	assert_bad("[log]\nzzzzzzz=1\n", "[log] zzzzzzz: unknown key; allowed here: source, file, path, manage_target, target, listen, from, certificate, key, poll_ms");
+	assert_bad("[wat]\n", "t.conf:1: [wat]: unknown section; allowed: [agent] [appliance] [cli] [xmi] [log] [watchdog] [limits]");
 	assert_bad("[https]\n", "[https]: this version does not support this section yet");
 	assert_bad("[watchdog]\non_reboot=nudge\n", "on_reboot: this version does not support this key yet");
 	assert_bad("[watchdog]\nnotify_url=x\n", "does not support this key yet");
-	assert_bad("[log]\nlisten=x\n", "does not support this key yet");
 	assert_bad("[agent]\nuser=x\n", "does not support this key yet");
-	assert_bad("[appliance]\ngateway_api_url=x\n", "does not support this key yet");
-	assert_bad("[log]\nsource=syslog\n", "does not support xmi, syslog or cli yet");
+	assert_bad("[log]\nsource=snmp\n", "allowed: none, file, xmi, syslog, cli");
 	assert_bad("[log]\nsource=tape\n", "bad value \"tape\"; allowed: none, file");
 	assert_bad("[cli]\nport=1\nport=1\n", "t.conf:3: [cli] port: this key stands in the section twice");
 	assert_bad("[cli]\nport=1\n[log]\n[cli]\n", "t.conf:4: [cli]: this section stands in the file twice");
@@ -209,7 +206,7 @@ static void checks_host_keys(void **state)
 	(void)snprintf(text, sizeof text, "%s", SSH);
 	for (unsigned i = 0; i < 9; i++)
 		(void)strcat(text, "host_key=" GOOD_PIN "\n");
-	assert_bad(text, "more than 8 keys");
+	assert_bad(text, "more entries than this key may have");
 }
 
 static void wants_a_host_key_for_ssh(void **state)
@@ -250,6 +247,75 @@ static void checks_transports(void **state)
 	assert_bad(SSH "[log]\nfile=/x\n", "[log] file: has no meaning without source = file");
 }
 
+#define XMI_PIN "sha256//uNiVztksCsDhcc0u9e8BrrJXVGDKEGWzfyc3dcM000A="
+#define XMI "[xmi]\nurl=https://10.0.0.1\nuser=m\npassword_file=/p\n"
+
+static void checks_xmi(void **state)
+{
+	(void)state;
+	assert_good(SSH XMI);
+	assert_string_equal(config.xmi.url.host, "10.0.0.1");
+	assert_int_equal(config.xmi.url.port, 5550);
+	assert_string_equal(config.xmi.url.path, "/service/mgmt/current");
+	assert_int_equal(config.xmi.tls, CONFIG_TLS_BEARSSL);
+	assert_int_equal(config.xmi.timeout_s, 30);
+	assert_int_equal(config_require_host_key(&config, &error), -1);
+	assert_good(SSH "host_key=" GOOD_PIN "\n" XMI);
+	assert_int_equal(config_require_host_key(&config, &error), -1);
+	assert_non_null(strstr(error.what, "[xmi] pin (or ca_file)"));
+	assert_good(SSH "host_key=" GOOD_PIN "\n" XMI "pin=" XMI_PIN "," XMI_PIN "\ntls=mbedtls\ntimeout_s=5\n");
+	assert_int_equal(config.xmi.pin_count, 2);
+	assert_string_equal(config.xmi.pins[1], XMI_PIN);
+	assert_int_equal(config_require_host_key(&config, &error), 0);
+	assert_good(SSH "host_key=" GOOD_PIN "\n" XMI "ca_file=/ca\n");
+	assert_int_equal(config_require_host_key(&config, &error), 0);
+	assert_bad(SSH XMI "pin=" XMI_PIN "\nca_file=/ca\n", "exclude each other");
+	assert_bad(SSH XMI "pin=sha256//uNiVztksCsDhcc0u9e8BrrJXVGDKEGWzfyc3dcM000B=\n", "sha256// and 44 characters");
+	assert_bad(SSH "[xmi]\nuser=m\n", "[xmi] url: missing");
+	assert_bad(SSH "[xmi]\nurl=https://h\npassword_file=/p\n", "[xmi] user: missing");
+	assert_bad(SSH "[xmi]\nurl=https://h\nuser=a:b\npassword_file=/p\n", "colon");
+	assert_good(SSH "[xmi]\nurl=https://[fd00::1]:443/x/y\nuser=m\npassword_file=/p\n");
+	assert_string_equal(config.xmi.url.host, "fd00::1");
+	assert_int_equal(config.xmi.url.port, 443);
+	assert_string_equal(config.xmi.url.path, "/x/y");
+	assert_bad(SSH "[xmi]\nurl=http://h\n", "allowed: https://HOST");
+	assert_bad(SSH "[xmi]\nurl=https://u:p@h\n", "allowed: https://HOST");
+	assert_bad(SSH "[xmi]\nurl=https://h:0\n", "allowed: https://HOST");
+	assert_bad(SSH "[xmi]\nurl=https://h:65536\n", "allowed: https://HOST");
+	assert_bad(SSH "[xmi]\nurl=https://:5\n", "allowed: https://HOST");
+	assert_bad(SSH "[xmi]\nurl=https://[::1]x\n", "allowed: https://HOST");
+}
+
+static void checks_log_sources(void **state)
+{
+	(void)state;
+	assert_bad(SSH "[log]\nsource=xmi\n", "xmi needs the section [xmi]");
+	assert_good(SSH XMI "[log]\nsource=xmi\n");
+	assert_string_equal(config.log.path, "logtemp:///gwd-log.log");
+	assert_good(SSH XMI "[log]\nsource=xmi\nmanage_target=yes\n");
+	assert_string_equal(config.log.path, "logtemp:///drr-agent.log");
+	assert_good(SSH XMI "[log]\nsource=xmi\npath=logtemp:///gwd-log\n");
+	assert_bad(SSH XMI "[log]\nsource=xmi\npath=logtemp:///../x\n", "logtemp:/// and a file name");
+	assert_bad(SSH XMI "[log]\nsource=xmi\npath=local:///x\n", "logtemp:/// and a file name");
+	assert_good(SSH "[log]\nsource=cli\n");
+	assert_string_equal(config.log.target, "gwd-log");
+	assert_bad(SSH "[log]\nsource=cli\npath=logtemp:///x\n", "has no meaning without source = xmi");
+	assert_bad(SSH "[log]\nsource=syslog\n", "listen: missing");
+	assert_good(SSH "[log]\nsource=syslog\nlisten=udp://*:514, tcp://[::1]:6514\nfrom=10.0.0.1, fd00::2\n");
+	assert_int_equal(config.log.listen_count, 2);
+	assert_string_equal(config.log.listen[0].host, "");
+	assert_int_equal(config.log.listen[0].port, 514);
+	assert_int_equal(config.log.listen[1].kind, CONFIG_LISTEN_TCP);
+	assert_string_equal(config.log.listen[1].host, "::1");
+	assert_string_equal(config.log.from[1], "fd00::2");
+	assert_bad(SSH "[log]\nsource=syslog\nlisten=udp://h:514\n", "udp://ADDRESS:PORT");
+	assert_bad(SSH "[log]\nsource=syslog\nlisten=udp://*\n", "udp://ADDRESS:PORT");
+	assert_bad(SSH "[log]\nsource=syslog\nlisten=tls://*:1\n", "certificate: missing");
+	assert_good(SSH "[log]\nsource=syslog\nlisten=tls://*:1\ncertificate=/c\nkey=/k\n");
+	assert_bad(SSH "[log]\nsource=syslog\nlisten=udp://*:1\nfrom=gw1\n", "IP addresses");
+	assert_bad(EXEC "command=x\n[log]\nsource=syslog\nlisten=udp://*:1\n", "from: missing");
+}
+
 static void warns(void **state)
 {
 	char memory[1024];
@@ -282,17 +348,22 @@ static void describes_every_key(void **state)
 	assert_int_equal(config_describe(&out), -1);
 }
 
-/* "KEY =" at the start of a line, or behind "#". */
-static const char *find_line(const char *text, const char *name)
+/* The line of a key in its section of the sample, commented out or not. */
+static const char *find_line(const char *text, const char *section, const char *name)
 {
-	size_t offset = 0, length, wide = strlen(name);
-	const char *line;
+	char head[80];
+	const char *line, *end;
 
-	while (text_next_line(text, strlen(text), &offset, &line, &length)) {
-		size_t skip_bytes = length > 0 && line[0] == '#' ? 1 : 0;
+	(void)snprintf(head, sizeof head, "\n[%s]\n", section);
+	line = strstr(text, head);
+	if (!line)
+		return NULL;
+	line += strlen(head);
+	end = strstr(line, "\n[");
+	for (; line && (!end || line < end); line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		const char *word = line + (line[0] == '#');
 
-		if (text_starts(line + skip_bytes, length - skip_bytes, name) && length > skip_bytes + wide + 1 &&
-		    memcmp(line + skip_bytes + wide, " =", 2) == 0)
+		if (strncmp(word, name, strlen(name)) == 0 && strncmp(word + strlen(name), " =", 2) == 0)
 			return line;
 	}
 	return NULL;
@@ -306,14 +377,14 @@ static void sample_is_complete(void **state)
 	(void)state;
 	assert_good(text);
 	for (size_t i = 0; (name = config_key(i, &section)); i++) {
-		char *line = (char *)(uintptr_t)find_line(text, name);
+		char *line = (char *)(uintptr_t)find_line(text, section, name);
 
 		if (!line)
 			fail_msg("conf/agent.conf does not show %s", name);
 		if (line[0] != '#')
 			continue;
 		line[0] = ' '; /* the example must be good, but for what does not go together */
-		if (parse(text) != 0 && !strstr(error.what, "has no meaning with transport"))
+		if (parse(text) != 0 && !strstr(error.what, "has no meaning with") && !strstr(error.what, "[xmi] needs it"))
 			fail_msg("conf/agent.conf, %s: %s", name, error.what);
 		line[0] = '#';
 	}
@@ -323,7 +394,11 @@ static void sample_is_complete(void **state)
 /* What stands commented out is the default: putting all of it in changes nothing. */
 static void sample_shows_defaults(void **state)
 {
-	static const char *const examples[] = {"name", "key_file", "host_key", "command", "cleartext"};
+	static const char *const examples[] = {
+		"name", "key_file", "host_key", "command", "cleartext", "gateway_mgmt_url", "gateway_api_url", "gateway_ca_file", "url", "xmi.user",
+		"xmi.password_file", "pin", "ca_file", "path", "manage_target", "target", "listen", "from", "certificate", "key", "tls",
+		"timeout_s",
+	};
 	char *text = slurp(CONF "/agent.conf");
 	struct config plain;
 	const char *section, *name;
@@ -335,9 +410,10 @@ static void sample_shows_defaults(void **state)
 		bool example = false;
 
 		for (size_t j = 0; j < sizeof examples / sizeof examples[0]; j++)
-			example = example || strcmp(name, examples[j]) == 0;
+			example = example || strcmp(name, examples[j]) == 0 ||
+				  (strncmp(examples[j], "xmi.", 4) == 0 && strcmp(section, "xmi") == 0 && strcmp(name, examples[j] + 4) == 0);
 		if (!example)
-			*(char *)(uintptr_t)find_line(text, name) = find_line(text, name)[0] == '#' ? ' ' : find_line(text, name)[0];
+			*(char *)(uintptr_t)find_line(text, section, name) = find_line(text, section, name)[0] == '#' ? ' ' : find_line(text, section, name)[0];
 	}
 	assert_good(text);
 	assert_memory_equal(&plain, &config, sizeof config);
@@ -423,7 +499,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fills_defaults), cmocka_unit_test(takes_every_key), cmocka_unit_test(checks_names),
 		cmocka_unit_test(checks_syntax), cmocka_unit_test(checks_values), cmocka_unit_test(checks_host_keys),
-		cmocka_unit_test(wants_a_host_key_for_ssh), cmocka_unit_test(checks_transports), cmocka_unit_test(warns),
+		cmocka_unit_test(wants_a_host_key_for_ssh), cmocka_unit_test(checks_transports), cmocka_unit_test(checks_xmi),
+		cmocka_unit_test(checks_log_sources), cmocka_unit_test(warns),
 		cmocka_unit_test(describes_every_key), cmocka_unit_test(sample_is_complete),
 		cmocka_unit_test(sample_shows_defaults), cmocka_unit_test(manual_names_every_key),
 		cmocka_unit_test(loads_files), cmocka_unit_test(matches_golden_files),

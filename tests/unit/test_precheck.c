@@ -240,7 +240,7 @@ static void evidence_says_what_was_seen(void **test)
 		"apic-gw-service has admin-state disabled",
 		"the appliance does not know the command diag for this user",
 		"the log shows the waiting line 61 s ago, and no completed transaction since",
-		"no log file can be read",
+		"no log can be read: [log] source = none",
 	};
 	struct appliance_facts facts;
 	struct precheck_log log;

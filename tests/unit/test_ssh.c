@@ -1,68 +1,12 @@
-/* platform/ssh.c and platform/dial.c against ssh_server.py (asyncssh), against an OpenSSH sshd where there is one, and against sockets that are no SSH server. */
+/* platform/ssh.c and platform/dial.c against ssh_server.py (asyncssh) and against sockets that are no SSH server. test_openssh.c: the real thing. */
 #include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include <arpa/inet.h>
-#include <dirent.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "platform/clock.h"
-#include "platform/ssh.h"
+#include "ssh_drive.h"
 
-enum { LIMIT_MS = 20000, ARGUMENTS_MAX = 24 };
-
-static char folder[] = "/tmp/test_ssh.XXXXXX";
-static char password_bytes[] = "secret\xc3\xa9", wrong_bytes[] = "wrong";
-static const struct secret password = {password_bytes, sizeof password_bytes - 1}, wrong = {wrong_bytes, sizeof wrong_bytes - 1};
-
-/* --- servers --- */
-
-struct server {
-	pid_t pid;
-	int to;
-	FILE *from;
-	unsigned port;
-	char fingerprint[SSH_FINGERPRINT_BYTES];
-};
-
-static pid_t spawn(const char *const *arguments, int in, int out)
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid > 0)
-		return pid;
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)alarm(60);
-	if (in >= 0)
-		(void)dup2(in, 0);
-	if (out >= 0)
-		(void)dup2(out, 1);
-	if (!getenv("DRR_TEST_VERBOSE")) {
-		int null = open("/dev/null", O_WRONLY);
-
-		(void)dup2(null, 2);
-	}
-	(void)execv(arguments[0], (char *const *)(uintptr_t)arguments);
-	_exit(127);
-}
+/* --- the server --- */
 
 /* OPTIONS: "--auth password --key ssh-rsa", split at blanks. */
 static struct server server_start(const char *options)
@@ -108,134 +52,6 @@ static void server_stop(struct server *server)
 	(void)fclose(server->from);
 	(void)kill(server->pid, SIGKILL);
 	(void)waitpid(server->pid, NULL, 0);
-}
-
-/* A listener on 127.0.0.1. */
-static int listen_local(unsigned *port)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	socklen_t size = sizeof address;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-	assert_int_equal(listen(fd, 5), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-	*port = ntohs(address.sin_port);
-	return fd;
-}
-
-/* --- driving the transport --- */
-
-static struct ssh_report report;
-static struct error error;
-
-static void wait_for(struct transport *t, struct mono limit)
-{
-	struct pollfd fd = {.fd = transport_fd(t), .events = transport_events(t)};
-	int64_t left = mono_diff_ms(limit, clock_now());
-
-	assert_true(left > 0);
-	assert_true(fd.fd >= 0);
-	assert_true(poll(&fd, 1, (int)left) >= 0);
-}
-
-static enum transport_step login(struct transport *t)
-{
-	struct mono limit = mono_add_ms(clock_now(), LIMIT_MS);
-
-	for (;;) {
-		enum transport_step step = transport_connect(t, &error);
-
-		if (step != TRANSPORT_WAIT)
-			return step;
-		wait_for(t, limit);
-	}
-}
-
-static struct ssh_settings settings_for(const struct server *server)
-{
-	struct ssh_settings settings = {.host = "127.0.0.1", .port = server->port, .user = "admin", .pin_count = 1};
-
-	settings.pins[0] = server->fingerprint;
-	return settings;
-}
-
-static struct transport *open_transport(const struct ssh_settings *settings)
-{
-	struct transport *t;
-
-	error_clear(&error);
-	t = ssh_open(settings, &report, &error);
-	assert_non_null(t);
-	return t;
-}
-
-static void expect_failure(const struct ssh_settings *settings, enum error_code code)
-{
-	struct transport *t = open_transport(settings);
-
-	assert_int_equal(login(t), TRANSPORT_FAILED);
-	transport_close(t);
-	if (getenv("DRR_TEST_VERBOSE"))
-		(void)fprintf(stderr, "# %s | %s\n", error.what, error.next);
-	assert_string_equal(error_name(error.code), error_name(code));
-	assert_null(report.auth_method);
-}
-
-static struct transport *expect_login(const struct ssh_settings *settings, const char *method)
-{
-	struct transport *t = open_transport(settings);
-	enum transport_step step = login(t);
-
-	if (step != TRANSPORT_DONE)
-		(void)fprintf(stderr, "# %s | %s\n", error.what, error.next);
-	assert_int_equal(step, TRANSPORT_DONE);
-	assert_string_equal(report.auth_method, method);
-	return t;
-}
-
-static void send_text(struct transport *t, const char *text)
-{
-	struct mono limit = mono_add_ms(clock_now(), LIMIT_MS);
-	size_t left = strlen(text), taken;
-
-	while (left > 0) {
-		assert_int_equal(transport_write(t, text, left, &taken, &error), 0);
-		text += taken;
-		left -= taken;
-		if (taken == 0)
-			wait_for(t, limit);
-	}
-}
-
-/* Reads until END stands at the end of what came (0), or the session ends (-1). OUT is a string afterwards. */
-static int receive_until(struct transport *t, const char *end, char *out, size_t size)
-{
-	struct mono limit = mono_add_ms(clock_now(), LIMIT_MS);
-	size_t length = 0, got, end_length = end ? strlen(end) : 0;
-
-	out[0] = '\0';
-	for (;;) {
-		if (transport_read(t, out + length, size - 1 - length, &got, &error) != 0)
-			return -1;
-		length += got;
-		out[length] = '\0';
-		assert_true(length < size - 1);
-		if (end && length >= end_length && strcmp(out + length - end_length, end) == 0)
-			return 0;
-		if (got == 0)
-			wait_for(t, limit);
-	}
-}
-
-static void expect_answer(struct transport *t, const char *text, const char *answer)
-{
-	char out[4096];
-
-	send_text(t, text);
-	assert_int_equal(receive_until(t, answer, out, sizeof out), 0);
-	assert_string_equal(out, answer);
 }
 
 /* --- cases: sessions --- */
@@ -452,14 +268,6 @@ static void test_keyboard_stops(void **state)
 	server_stop(&server);
 }
 
-static char *in_folder(const char *name)
-{
-	static char path[128];
-
-	(void)snprintf(path, sizeof path, "%s/%s", folder, name);
-	return path;
-}
-
 static struct server server_with_keys(const char *auth)
 {
 	char options[256];
@@ -637,7 +445,8 @@ static void test_no_ssh(void **state)
 	} cases[] = {
 		{"", false, false, ERROR_UNREACHABLE, "before it spoke SSH: connection limit or access list?"},
 		{"", false, true, ERROR_UNREACHABLE, "before it spoke SSH: connection limit or access list?"},
-		{"Exceeded MaxStartups\r\n", false, false, ERROR_UNREACHABLE, "Exceeded MaxStartups"},
+		{"Exceeded MaxStartups\r\n", false, false, ERROR_UNREACHABLE, "limit of its own: it said \"Exceeded MaxStartups"},
+		{"Not allowed at this time\r\n", false, false, ERROR_UNREACHABLE, "limit of its own: it said \"Not allowed"},
 		{"HTTP/1.0 400 Bad Request\r\n", true, false, ERROR_UNREACHABLE, "does not speak SSH"},
 		{"Welcome\r\nSSH-2.0-appliance\r\n", false, false, ERROR_LOST, "agreeing on keys"},
 		{"SSH-2.0-x\r\nno packet at all, just text that goes on for a while", false, false, ERROR_ANSWER, "key exchange"},
@@ -677,92 +486,6 @@ static void test_unreachable(void **state)
 	assert_non_null(strstr(error.what, "no-such-host.invalid"));
 }
 
-/* --- the real thing --- */
-
-static void run_tool(const char *command)
-{
-	assert_int_equal(system(command), 0);
-}
-
-/* OpenSSH's sshd in the foreground, on a port of ours; the user is whoever runs the test (root, as sshd needs it). */
-static void test_openssh(void **state)
-{
-	const char *arguments[ARGUMENTS_MAX] = {"/usr/sbin/sshd", "-D", "-e", "-f", NULL};
-	struct server server;
-	struct ssh_settings settings;
-	struct transport *t;
-	char command[1200], path[64], out[4096];
-	FILE *file;
-	pid_t pid;
-
-	(void)state;
-	if (access("/usr/sbin/sshd", X_OK) != 0 || geteuid() != 0)
-		skip();
-	(void)close(listen_local(&server.port));
-	(void)mkdir("/run/sshd", 0755);
-	(void)snprintf(command, sizeof command,
-		       "cd %s && rm -f host k k.pub && ssh-keygen -q -t rsa -b 2048 -N '' -f host && ssh-keygen -q -t rsa -b 2048 -m PEM -N '' -f k && "
-		       "{ echo Port %u; echo ListenAddress 127.0.0.1; echo HostKey %s/host; echo AuthorizedKeysFile %s/k.pub; echo StrictModes no; "
-		       "echo PidFile none; echo PermitRootLogin yes; echo UsePAM no; } >conf && "
-		       "ssh-keygen -lf host.pub | cut -d' ' -f2 >print",
-		       folder, server.port, folder, folder);
-	run_tool(command);
-	(void)snprintf(path, sizeof path, "%s/print", folder);
-	file = fopen(path, "r");
-	assert_int_equal(fscanf(file, "%51s", server.fingerprint), 1);
-	(void)fclose(file);
-	(void)snprintf(path, sizeof path, "%s/conf", folder);
-	arguments[4] = path;
-	pid = spawn(arguments, -1, -1);
-	settings = settings_for(&server);
-	settings.user = "root";
-	settings.key_file = in_folder("k");
-	for (int i = 0; i < 50; i++) { /* until it listens */
-		t = open_transport(&settings);
-		if (login(t) != TRANSPORT_FAILED)
-			break;
-		transport_close(t);
-		t = NULL;
-		(void)usleep(100000);
-	}
-	if (!t)
-		fail_msg("%s", error.what);
-	assert_string_equal(report.auth_method, "publickey");
-	assert_string_equal(report.key_type, "ssh-rsa");
-	send_text(t, "echo one; echo two >&2; sleep .3; test -t 0 || echo three; exec cat\n");
-	assert_int_equal(receive_until(t, "three\n", out, sizeof out), 0);
-	assert_non_null(strstr(out, "two\n"));
-	expect_answer(t, "and back\n", "and back\n");
-	transport_close(t);
-	settings.key_file = NULL;
-	settings.password = &wrong;
-	expect_failure(&settings, ERROR_AUTH);
-	assert_true(report.password_refused);
-	(void)kill(pid, SIGTERM);
-	(void)waitpid(pid, NULL, 0);
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	(void)alarm(240);
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	struct dirent *entry;
-	DIR *directory = opendir(folder);
-
-	(void)state;
-	while (directory && (entry = readdir(directory)))
-		if (entry->d_name[0] != '.')
-			(void)unlink(in_folder(entry->d_name));
-	if (directory)
-		(void)closedir(directory);
-	return rmdir(folder);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -784,7 +507,6 @@ int main(void)
 		cmocka_unit_test(test_ed25519_only),
 		cmocka_unit_test(test_no_ssh),
 		cmocka_unit_test(test_unreachable),
-		cmocka_unit_test(test_openssh),
 	};
 
 	if (getenv("DRR_TEST_FILTER"))

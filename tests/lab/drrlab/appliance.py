@@ -6,6 +6,7 @@ import time
 from .faults import Faults
 from .log import LogWriter
 from .service import GatewayService
+from .targets import Targets
 
 
 class Appliance:
@@ -18,6 +19,7 @@ class Appliance:
         self.peering_alive = True
         self.frozen_view = {}            # object -> the primaries it knew when it lost its peers
         self.frozen_offset = {}
+        self.saved_admin = True
         self.unsaved = False             # the running configuration differs from the saved one
         self.faults = Faults(switches)
         self.sessions = set()
@@ -29,16 +31,30 @@ class Appliance:
         self.auth = {"connections": 0, "kex_done": 0, "auth_requests": 0, "password_received": 0}
         self.domains = list(dict.fromkeys(["default", lab.domain, "otherdomain"]))
         self.log = None
+        self.targets = None
         self.service = None
         self.servers = None
         self._noise_due = 0.0
 
     def set_up(self, file_name):
         """The rest, once the lab's peering exists."""
-        # The default domain's files lie directly in log/.
-        domain = "" if self.lab.domain == "default" else self.lab.domain
-        self.log = LogWriter(self, os.path.join(self.lab.directory, self.name, "log", domain), file_name)
+        self.log = LogWriter(self, self.log_folder(self.lab.domain), file_name)
+        self.targets = Targets(self)
         self.service = GatewayService(self)
+
+    def log_folder(self, domain):
+        """logtemp: of a domain.  The default domain's files lie directly in log/."""
+        return os.path.join(self.lab.directory, self.name, "log", "" if domain == "default" else domain).rstrip("/")
+
+    def save_needed(self, domain):
+        return domain == self.lab.domain and (self.unsaved or self.switches.unsaved_config)
+
+    def save(self, session, command):
+        """write memory"""
+        self.effect("write_memory", session, command, admin_state="enabled" if self.service.admin_enabled else "disabled")
+        self.unsaved = False
+        self.saved_admin = self.service.admin_enabled
+        self.targets.save()
 
     def effect(self, effect, session=None, command=None, **more):
         return self.lab.effects.add(effect, self.name, session, command, **more)
@@ -89,7 +105,10 @@ class Appliance:
             self._noise_due += s.noise_rate * seconds
             while self._noise_due >= 1:
                 self._noise_due -= 1
-                self.log.raw(self.log.noise_line().encode() + b"\n")
+                event = self.log.noise_event()
+                self.log.raw(self.log.line(event).encode() + b"\n")
+                self.targets.take(event)
+        self.targets.make_noise(seconds)
         if s.noise_mb_s > 0:
             block = b"".join(self.log.noise_line().encode() + b"\n" for _ in range(50))
             for _ in range(max(1, int(s.noise_mb_s * 1e6 * seconds / len(block)))):
@@ -116,8 +135,10 @@ class Appliance:
         seconds = self.switches.reload_time if seconds is None else seconds
         self.running = False
         self.servers.stop_listening()
+        self.targets.power_off()
         for session in list(self.sessions):
             session.cut("reload", "fin")
+        self.servers.cut_all()
         self.set_link(False)
         self.service.power_off()
         for peering in self.lab.peering.values():
@@ -128,6 +149,10 @@ class Appliance:
         if reboot:
             self.booted_at, self.reboots = self.reloaded_at, self.reboots + 1
         self.running = True
+        if self.switches.reload_reverts:
+            self.service.admin_enabled = self.saved_admin
+        self.unsaved = False if self.switches.reload_reverts else self.unsaved
+        self.targets.power_on()
         self.log.event("0x80e0085f", category="apigw", text="Gateway peering server restarted", log_class="gateway-peering(gwd)")
         self.log.event("0x80e00860", category="apigw", text="Gateway peering monitor restarted", log_class="gateway-peering(gwd)")
         if self.switches.peering_link == "ok":
@@ -148,6 +173,7 @@ class Appliance:
             "service": {"admin_state": "enabled" if self.service.admin_enabled else "disabled", "op_state": self.service.op_state,
                         "state": self.service.state, "collections": self.service.shown_collections(), "resyncing": self.service.resyncing},
             "peering": {n: {"is_primary": p.is_primary(self), "keys": None if p.stores[self.name] is None else len(p.stores[self.name])} for n, p in self.lab.peering.items()},
+            "xmi": self.servers.xmi.state(), "log_targets": self.targets.state(), "unsaved": self.unsaved or self.switches.unsaved_config,
             "sessions": len(self.sessions), "auth": dict(self.auth), "failures": dict(self.failures),
             "switches": self.switches.changed(),
         }

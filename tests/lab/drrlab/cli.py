@@ -6,13 +6,17 @@ abort), so SSH, telnet and the console share every line of it.
 
 import asyncio
 
-from . import show
+from . import peering_config, show
+from .log import LEVELS
 from .peering import PeeringError
 from .terminal import Outlet, Terminal
 
 PEERING_LONG = "Gateway Peering"
 OBJECT_NAMES = {"apic-gw-service": "API Connect Gateway Service", "gateway-peering": PEERING_LONG,
-                "gateway-peering-manager": "Gateway Peering Manager"}
+                "gateway-peering-manager": "Gateway Peering Manager", "logging": "Log Target"}
+# Words of `logging target` -> property of the class LogTarget.
+TARGET_WORDS = {"admin-state": "mAdminState", "type": "Type", "format": "Format", "timestamp": "TimestampFormat", "size": "Size", "rotate": "Rotate",
+                "local-file": "LocalFile", "remote-address": "RemoteAddress", "remote-port": "RemotePort", "rate-limit": "RateLimit"}
 # What scripts write although a full command table would make it ambiguous.
 ALIASES = {"co": "configure", "config": "configure", "sw": "switch", "sh": "show", "wr": "write"}
 
@@ -309,11 +313,15 @@ class Session:
             return {"apic-gw-service": self._enter_object, "gateway-peering": self._enter_object,
                     "gateway-peering-manager": self._enter_object, "gateway-peering-switch-primary": self._switch_primary,
                     "switch": self._switch_domain, "show": self._show, "exit": self._exit, "cancel": self._exit, "top": self._top,
-                    "write": self._write, "logging": self._nothing, "domain": self._nothing}
+                    "write": self._write, "logging": self._enter_target, "no": self._remove, "domain": self._nothing}
         if self.mode == "object":
-            return {"admin-state": self._property, "persistence": self._property, "local-directory": self._property,
-                    "priority": self._property, "local-address": self._property, "show": self._show, "exit": self._exit,
-                    "cancel": self._cancel, "top": self._top}
+            table = {"admin-state": self._property, "show": self._show, "exit": self._exit, "cancel": self._cancel, "top": self._top}
+            if self.object[0] == "gateway-peering":
+                table.update((word, self._property) for word in peering_config.CHANGEABLE)
+            elif self.object[0] == "logging":
+                table.update((word, self._property) for word in TARGET_WORDS)
+                table.update({"event": self._target_event, "event-code": self._target_event})
+            return table
         table = {"show": self._show, "switch": self._switch_domain, "configure": self._configure, "exit": self._exit,
                  "top": self._top, "write": self._write, "help": self._nothing, "echo": self._echo_text}
         if self.switches.diag_known and self.user == "admin":
@@ -403,6 +411,54 @@ class Session:
         self.terminal.write(self.switches.text("modify_text" if exists else "new_object_text", text=OBJECT_NAMES[kind]))
         self.object, self.mode, self.changes = (kind, name), "object", {}
 
+    async def _enter_target(self, text, words):
+        if len(words) < 3 or not "target".startswith(words[1]):
+            self.error("Missing argument")
+            return
+        targets = self.appliance.targets
+        exists = targets.find(self.domain, words[2]) or (self.here() and words[2] == targets.main_name and self.switches.log_target == "present")
+        self.terminal.write(self.switches.text("modify_text" if exists else "new_object_text", text=OBJECT_NAMES["logging"]))
+        self.object, self.mode, self.changes = ("logging", words[2]), "object", {}
+
+    async def _target_event(self, text, words):
+        if words[0] == "event-code" and len(words) == 2:
+            self.changes.setdefault("event-code", []).append(words[1])
+        elif words[0] == "event" and len(words) == 3 and words[2] in LEVELS:
+            self.changes.setdefault("event", []).append((words[1], words[2]))
+        else:
+            self.error("Invalid value")
+
+    async def _remove(self, text, words):
+        """`no logging target NAME`"""
+        targets = self.appliance.targets
+        if len(words) != 4 or not "logging".startswith(words[1]) or not "target".startswith(words[2]):
+            self.unknown(text)
+        elif targets.find(self.domain, words[3]):
+            targets.remove(self.domain, words[3])
+            self.appliance.unsaved = True
+            self.appliance.effect("log_target_removed", self.id, self.command, name=words[3])
+        else:
+            self.error(self.switches.text("unknown_object_text"))
+
+    def _apply_target(self, name, changes):
+        """Returns an error text or None."""
+        targets = self.appliance.targets
+        rows, codes = changes.pop("event", []), changes.pop("event-code", [])
+        values = {TARGET_WORDS[word]: value for word, value in changes.items()}
+        replaced = True
+        if self.here() and name == targets.main_name and self.switches.log_target == "present":
+            targets.set_main(values, rows)
+        else:
+            old = targets.find(self.domain, name)
+            merged = {**(old.properties if old else {}), **values}
+            problem = targets.problem(self.domain, name, merged)
+            if problem:
+                return problem
+            replaced = targets.set(self.domain, name, merged, rows or (old.rows if old else []), codes or (old.codes if old else []))
+        self.appliance.effect("log_target_set", self.id, self.command, name=name, domain=self.domain, replaced=replaced, type=values.get("Type", "file"),
+                              local_file=values.get("LocalFile"), events=rows, codes=codes, changes=values)
+        return None
+
     async def _property(self, text, words):
         if len(words) < 2:
             self.error("Missing argument")
@@ -417,6 +473,12 @@ class Session:
         if not changes:
             return
         kind, name = self.object
+        if kind == "logging":
+            self.appliance.unsaved = True
+            problem = self._apply_target(name, changes)
+            if problem:
+                self.error(problem)
+            return
         if not self.here():
             self.appliance.effect("changed_elsewhere", self.id, self.command, domain=self.domain, object=kind, changes=changes)
             return
@@ -429,18 +491,16 @@ class Session:
                 self.error(problem)
         elif kind == "gateway-peering":
             self.appliance.effect("object_changed", self.id, self.command, object=name, changes=changes)
-            if changes.get("persistence") in ("memory", "local", "raid"):
-                self.switches.set("persistence", changes["persistence"])
-                self.lab.task(self.lab.switch_changed(self.appliance, "persistence"))
+            problem = peering_config.change_by_words(self.appliance, name, changes)
+            if problem:
+                self.error(problem)
 
     async def _write(self, text, words):
         if len(words) > 1 and not "memory".startswith(words[1]):
             self.unknown(text)
             return
         if await self._confirm("Overwrite previously saved configuration? "):
-            self.appliance.effect("write_memory", self.id, self.command,
-                                  admin_state="enabled" if self.appliance.service.admin_enabled else "disabled")
-            self.appliance.unsaved = False
+            self.appliance.save(self.id, self.command)
             self.terminal.write("Configuration saved successfully.\n")
 
     async def _nothing(self, text, words):
@@ -543,7 +603,7 @@ class Session:
             await self.appliance.own_peering().refresh(self.appliance)
         output = found[1](self, words[2:])
         if isinstance(output, show.Problem):
-            self.error(self.switches.text("unknown_object_text"))
+            self.error(output.text or self.switches.text("unknown_object_text"))
             return
         around = "\n" if self.switches.blank_around_show else ""
         self.terminal.write(around + output + around)

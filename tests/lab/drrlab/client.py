@@ -2,7 +2,7 @@
 
     from drrlab.client import Lab
     with Lab.start(members=3, time_scale=0.01, switches={"gw1.flush_confirm": "no"}) as lab:
-        gw1 = lab.members[0]            # .name .address .ssh_port .telnet_port .host_keys["rsa"] .log_file
+        gw1 = lab.members[0]            # .name .address .ssh_port .telnet_port .host_keys["rsa"] .log_file .xmi["url"] .xmi["pin"]
         lab.set("gw2.switch_delay", "10real")
         lab.wait_effect("flush", member="gw1", timeout=5)
 
@@ -59,7 +59,7 @@ class ControlClient:
 
 
 class Lab:
-    """A running lab.  Every key of lab.json is an attribute: user, password, password_file, domain, peering_object, seed, ..."""
+    """A running lab.  Every key of lab.json is an attribute: user, password, password_file, domain, peering_object, seed, xmi_user, xmi_password, xmi_password_file, ca_file, ..."""
 
     def __init__(self, directory, process=None, temporary=False):
         self._process = process

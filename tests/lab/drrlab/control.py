@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import os
 
 from . import switches
 from .peering import PeeringError
 from .redis_peering import RedisPeering
 from .switches import SwitchError
+from .targets import parse_push
 
 
 class ControlError(Exception):
@@ -20,6 +22,7 @@ class Control:
             "set": self.set, "get": self.get, "state": self.state, "effects": self.effects, "reset": self.reset, "webhook": self.webhook,
             "rekey": self.rekey, "reload": self.reload, "link": self.link, "primary": self.primary, "rotate": self.rotate,
             "copytruncate": self.copytruncate, "truncate": self.truncate, "recreate": self.recreate, "log": self.log, "store": self.store,
+            "admin": self.admin, "recert": self.recert, "bulk": self.bulk, "push": self.push, "unpush": self.unpush, "syslog_break": self.syslog_break, "spoof": self.spoof,
             "lose": self.lose, "cut": self.cut, "kill": self.kill, "revive": self.revive, "stun": self.stun, "wake": self.wake,
             "partition": self.partition, "heal": self.heal, "forget": self.forget, "settle": self.settle, "tables": self.tables, "stop": self.stop, "switches": self.list_switches,
         }
@@ -122,6 +125,11 @@ class Control:
         for m in self.members(member):
             self.lab.task(m.reload(None if seconds is None else float(seconds), str(reboot).lower() in ("true", "yes")))
 
+    def admin(self, member, value):
+        """The service's admin state, as if an administrator had set it: value=disabled|enabled."""
+        for m in self.members(member):
+            m.service.set_admin(value == "enabled")
+
     def link(self, member, value):
         for m in self.members(member):
             m.switches.set("peering_link", value)
@@ -204,29 +212,79 @@ class Control:
 
     # ---- the log
 
-    def rotate(self, member, keep_old_s=0):
+    def files(self, member, target=None):
+        """The members' main log files, or those of another target, NAME or DOMAIN/NAME."""
+        found = []
         for m in self.members(member):
-            m.log.rotate(float(keep_old_s))
+            if target in (None, "", m.targets.main_name):
+                found.append(m.log)
+                continue
+            domain, _, name = target.rpartition("/")
+            other = m.targets.find(domain or self.lab.domain, name)
+            if other is None or other.file is None:
+                raise ControlError(f"{m.name} has no log file of a target {target}")
+            found.append(other.file)
+        return found
 
-    def copytruncate(self, member):
-        for m in self.members(member):
-            m.log.copytruncate()
+    def rotate(self, member, keep_old_s=0, target=None):
+        for file in self.files(member, target):
+            file.rotate(float(keep_old_s))
 
-    def truncate(self, member, size=0):
-        for m in self.members(member):
-            m.log.truncate(int(size))
+    def copytruncate(self, member, target=None):
+        for file in self.files(member, target):
+            file.copytruncate()
 
-    def recreate(self, member):
-        for m in self.members(member):
-            m.log.recreate()
+    def truncate(self, member, size=0, target=None):
+        for file in self.files(member, target):
+            file.truncate(int(size))
 
-    def log(self, member, code=None, text=None, raw=None, level="notice", category="apic-gw-service"):
-        """An event line, or raw text (escapes \\n \\r \\0 known)."""
+    def recreate(self, member, target=None):
+        for file in self.files(member, target):
+            file.recreate()
+
+    def bulk(self, member, mb=10, target=None):
+        """The file grows to so many MB, at once and without a rotation."""
+        for m, file in zip(self.members(member), self.files(member, target)):
+            block = b"".join(m.log.noise_line().encode() + b"\n" for _ in range(2000))
+            file.open()
+            missing = int(float(mb) * 1e6) - os.path.getsize(file.path)
+            if missing > 0:
+                data = block * (missing // len(block) + 1)
+                file.append_bulk(data[:data.rfind(b"\n", 0, missing) + 1])
+
+    def log(self, member, code=None, text=None, raw=None, level="notice", category="apic-gw-service", target=None):
+        """An event line, or raw text (escapes \\n \\r \\0 known) into one file."""
+        if raw is not None:
+            for file in self.files(member, target):
+                file.raw(raw.encode("utf-8", "surrogateescape").replace(b"\\n", b"\n").replace(b"\\r", b"\r").replace(b"\\0", b"\0"))
+            return
         for m in self.members(member):
-            if raw is not None:
-                m.log.raw(raw.encode("utf-8", "surrogateescape").replace(b"\\n", b"\n").replace(b"\\r", b"\r").replace(b"\\0", b"\0"))
-            else:
-                m.log.event(code, text=text, level=level, category=category)
+            m.log.event(code, text=text, level=level, category=category)
+
+    # ---- certificates and log targets that push
+
+    def recert(self, member):
+        """Another key and certificate for the HTTPS doors, from the next connection on."""
+        return self.lab.recert(self.members(member))
+
+    def push(self, member, to, name="syslog", events="all:debug", codes="", domain=None, rate=100):
+        """A target of type syslog: to=udp|tcp|tls:ADDRESS:PORT."""
+        for m in self.members(member):
+            m.targets.push(*parse_push(to), name=name, events=events, codes=codes, domain=domain, rate=float(rate))
+
+    def unpush(self, member, name="syslog"):
+        return [m.targets.unpush(name) for m in self.members(member)]
+
+    def syslog_break(self, member):
+        """The connections of targets that push break now."""
+        for m in self.members(member):
+            for target in m.targets.table.values():
+                if target.sender:
+                    target.sender.break_off()
+
+    def spoof(self, member, address, code="0x88e000d7", text=None, target=None):
+        """A line as from this member, to its receivers, from another address (127.x)."""
+        return sum(m.targets.spoof(address, code, text, target) for m in self.members(member))
 
     def stop(self):
         self.lab.loop.call_later(0.02, self.lab.stopping.set)

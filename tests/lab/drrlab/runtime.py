@@ -13,15 +13,18 @@ import time
 
 from . import peering as peering_model
 from .appliance import Appliance
+from .certificates import Authority
 from .control import Control
 from .effects import Effects
 from .manager import ManagementServer
+from .presets import expand
 from .redis_peering import RedisPeering
 from .servers import Servers, listen_unix
 from .switches import LAB_TABLE, MEMBER_TABLE, Switches
 
 NOISE_PERIOD_S = 0.05
 MEMBERS_MAX = 200
+LISTENING = ("ssh_listen", "telnet_listen", "xmi", "xmi_acl", "xmi_tls", "xmi_key", "xmi_certificate", "gateway_listen", "gateway_fault")
 REDIS_MEMBERS_MAX = 5
 
 
@@ -37,6 +40,7 @@ class Lab:
         self.count = members
         self.seed = secrets.randbelow(2**31) if seed is None else seed
         self.random = random.Random(self.seed)
+        self.authority = Authority(self.directory)
         self.time_scale = time_scale
         self.settings = list(settings)
         self.group = group
@@ -106,9 +110,12 @@ class Lab:
             raise
 
     async def _start(self):
+        self._apply_lab_settings()
         self._make_users()
+        self.settings = expand(self.switches.preset, self.count) + self.settings
         self._apply_lab_settings()
         self.new_snapshot()
+        self.authority.begin()
         if self.group is None:
             self.group = self._free_group()
         for n in range(1, self.count + 1):
@@ -124,6 +131,7 @@ class Lab:
                 ssh, telnet = (self.port_base + 2 * n, self.port_base + 2 * n + 1) if self.port_base else (0, 0)
             member.servers = Servers(member, n, ssh, telnet)
             await member.servers.start_listening()
+            member.targets.begin()
             if member.switches.peering_link == "down":
                 member.set_link(False)
         self.manager = ManagementServer(self)
@@ -141,10 +149,12 @@ class Lab:
     def _make_users(self):
         """Not from the seed: a password that anyone can work out is none."""
         self.users = {"admin": secrets.token_urlsafe(12), "operator": secrets.token_urlsafe(12)}
-        path = os.path.join(self.directory, "password")
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(self.users["admin"] + "\n")
-        os.chmod(path, 0o600)
+        self.users[self.switches.xmi_user] = self.switches.xmi_password or secrets.token_urlsafe(12)
+        for name, user in (("password", "admin"), ("xmi_password", self.switches.xmi_user)):
+            path = os.path.join(self.directory, name)
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                file.write(self.users[user] + "\n")
+            os.chmod(path, 0o600)
 
     def _apply_lab_settings(self):
         for name, value in self.settings:
@@ -212,13 +222,17 @@ class Lab:
         return {"name": member.name, "address": member.address, "ssh_host": member.address, "ssh_port": servers.ssh_port,
                 "telnet_host": member.address, "telnet_port": servers.telnet_port, "console": os.path.join(self.directory, servers.console_name),
                 "host_keys": {"rsa": servers.rsa.get_fingerprint(), "ecdsa": servers.ecdsa.get_fingerprint()},
-                "xmi": {"url": f"https://{member.address}:{servers.xmi.port}", "pin": servers.xmi.pin, "certificate": servers.xmi.certificate},
+                "xmi": {"url": f"https://{member.address}:{servers.xmi.port}", "path": "/service/mgmt/current", "pin": servers.xmi.pin,
+                        "certificate": servers.xmi.certificate, "ca_file": self.authority.path, "host_name": servers.xmi.host_name},
+                "gateway": {"mgmt_url": f"https://{member.address}:3000", "api_url": f"https://{member.address}:9443", "pin": servers.gateway.pin},
                 "log_file": member.log.path}
 
     def describe(self):
         return {"dir": self.directory, "pid": os.getpid(), "seed": self.seed, "time_scale": self.time_scale, "domain": self.domain,
                 "peering": self.peering_form, "peering_object": "gwd", "user": "admin", "password": self.users["admin"],
                 "password_file": os.path.join(self.directory, "password"), "other_user": "operator", "other_password": self.users["operator"],
+                "xmi_user": self.switches.xmi_user, "xmi_password": self.users[self.switches.xmi_user],
+                "xmi_password_file": os.path.join(self.directory, "xmi_password"), "ca_file": self.authority.path,
                 "collections": self.switches.collections, "initial_primary": self.peering["gwd"].primary.name,
                 "effects_file": os.path.join(self.directory, "effects.jsonl"), "control_socket": os.path.join(self.directory, "control"),
                 "members": [self.describe_member(m) for m in self.members]}
@@ -240,13 +254,24 @@ class Lab:
 
     # ---- changes while it runs
 
+    async def recert(self, members):
+        for member in members:
+            for door in (member.servers.xmi, member.servers.gateway):
+                if door.pin:
+                    door.ready_certificate(again=True)
+            await member.servers.relisten()
+            member.effect("recert", pin=member.servers.xmi.pin)
+        self.write_description()
+
     async def switch_changed(self, member, switch):
         """Some switches act at once."""
         if switch == "peering_link":
             member.set_link(member.switches.peering_link == "ok")
         elif switch == "persistence":
             await self.peering["gwd"].persistence_changed(member)
-        elif switch in ("ssh_listen", "telnet_listen", "xmi", "xmi_tls"):
+        elif switch == "syslog_to":
+            member.targets.push_changed()
+        elif switch in LISTENING:
             await member.servers.relisten()
             self.write_description()
 
@@ -260,6 +285,7 @@ class Lab:
             member.set_link(member.switches.peering_link == "ok")
             member.failures.clear()
             member.locked_until.clear()
+            member.targets.push_changed()
             await member.servers.relisten()
         for peering in self.peering.values():
             await peering.make_healthy()
@@ -268,6 +294,7 @@ class Lab:
             service.power_off()
             service.spoiled, service.admin_enabled = False, True
             await service.configured()
+        self.write_description()
         self.effects.add("reset")
 
     # ---- end
@@ -301,6 +328,7 @@ class Lab:
             peering.stop()
         for member in self.members:
             member.log.close()
+            member.targets.close()
         self.effects.add("lab_stop")
         self.effects.close()
         for name in ["control"] + [m.servers.console_name for m in self.members]:

@@ -14,6 +14,7 @@ from asyncssh.packet import SSHPacket   # noqa: E402
 
 from . import keys                      # noqa: E402
 from .cli import Session                # noqa: E402
+from .gateway_web import GatewayDoors   # noqa: E402
 from .xmi import XmlManagement          # noqa: E402
 
 MSG_USERAUTH_REQUEST = 50
@@ -372,6 +373,7 @@ class Servers:
         self.rsa = keys.rsa_key(asyncssh, index)
         self.ecdsa = keys.ecdsa_key(asyncssh)
         self.xmi = XmlManagement(appliance)
+        self.gateway = GatewayDoors(appliance)
         self._options = {}
         self._listeners = {}
 
@@ -416,16 +418,22 @@ class Servers:
             self._listeners["console"] = await listen_unix(loop, lambda: ConsoleProtocol(self.appliance), self.lab.directory, self.console_name)
 
         await self.xmi.listen()
+        await self.gateway.listen()
+
+    def cut_all(self):
+        self.xmi.cut_all()
 
     def stop_listening(self):
         self.xmi.stop()
+        self.gateway.stop()
         for listener in self._listeners.values():
             listener.close()
         self._listeners.clear()
 
     async def relisten(self):
-        """ssh_listen, telnet_listen, xmi or xmi_tls changed."""
+        """ssh_listen, telnet_listen, or a switch of the HTTPS doors changed."""
         self.xmi.stop()
+        self.gateway.stop()
         for name, wanted in (("ssh", self.appliance.switches.ssh_listen), ("telnet", self.appliance.switches.telnet_listen)):
             if not wanted and name in self._listeners:
                 self._listeners.pop(name).close()

@@ -1,15 +1,26 @@
 """What the show commands print: byte for byte where that is known, by switch where it is not."""
 
+import re
 import time
+
+from . import peering_config
+
+
+SHOW_LOG_BYTES_MAX = 64 << 20
 
 
 class Problem:
-    """The object is not there."""
+    """The object is not there, or the text says what is wrong."""
+
+    def __init__(self, text=None):
+        self.text = text
 
 
 def commands(session):
-    table = {"gateway-peering-status": peering_status, "gateway-peering": peering_dump, "apic-gw-service": service_dump,
+    table = {"gateway-peering-status": peering_status, "gateway-peering": peering_dump, "gateway-peering-group": group_dump, "apic-gw-service": service_dump,
              "api-collection": collections_dump, "time": show_time, "version": version, "log": show_log, "file": show_file}
+    if session.switches.show_logging != "unknown":
+        table["logging"] = show_logging
     if session.switches.manager_present:
         table["gateway-peering-manager"] = manager_dump
     if session.switches.show_domains != "unknown":
@@ -72,13 +83,14 @@ def stale_rows(lab, viewer, headings):
 def peering_cells(peering, row, viewer, member):
     """What the table says about `row`, with this member's switches applied."""
     s = member.switches
+    service, monitor = peering_config.ports(member, peering)
     return {
         "Address": address_of(member), "Configuration name": peering.name,
         "Pending updates": s.row_pending or str(row.pending), "Replication offset": str(row.offset),
         "Link status": s.row_link if s.row_link and member is not viewer else ("ok" if row.link else "down"),
         "Primary": s.row_primary or ("yes" if row.primary else "no"),
-        "Service port": str(peering.service_port), "Monitor port": str(peering.monitor_port),
-        "Priority": s.row_priority or str(row.priority),
+        "Service port": str(service), "Monitor port": str(monitor),
+        "Priority": s.row_priority or str(peering_config.priority(member, peering) if row.priority >= 0 else row.priority),
     }
 
 
@@ -94,6 +106,12 @@ def singleton_header(appliance, kind, up):
     state = f"[{'up' if up else 'down'}]{_modified(appliance, kind)}"
     form = appliance.switches.singleton_header
     return {"plain": f"{kind} {state}", "default": f"{kind}: default {state}", "name": f"{kind}: {kind} {state}"}[form]
+
+
+def uptime_iso(seconds):
+    """xs:duration, as uptime3 has it."""
+    seconds = int(seconds)
+    return f"P{seconds // 86400}DT{seconds // 3600 % 24}H{seconds // 60 % 60}M{seconds % 60}S"
 
 
 def peering_up(appliance):
@@ -116,23 +134,38 @@ def _one_peering(session, peering):
     appliance = session.appliance
     s = appliance.switches
     up = peering.name != "gwd" or peering_up(appliance)
+    service, monitor = peering_config.ports(appliance, peering)
     properties = [("admin-state", "enabled" if up else "disabled"),
                   ("local-address", s.local_address_text or address_of(appliance)),
-                  ("local-port", str(peering.service_port)), ("monitor-port", str(peering.monitor_port))]
+                  ("local-port", str(service)), ("monitor-port", str(monitor))]
+    if s.password_alias != "absent":
+        properties.append(("password-alias", "gwd-peering-password  [up]" if s.password_alias == "set" else ""))
     if s.cluster_mode:
-        properties += [("peer-group", "gwd-cluster  [up]"), ("mode", "cluster")]
+        properties += [("peer-group", f"{peering_config.group_name(appliance)}  [up]"), ("mode", "cluster")]
+    elif s.peer_group:
+        properties += [("enable-peer-group", "on"), ("peer-group", f"{peering_config.group_name(appliance)}  [up]")]
     else:
-        properties += [("enable-peer-group", "on")]
-        properties += [("peer", address_of(m)) for m in session.lab.members if m is not appliance]
-    properties += [("priority", str(peering.priority[appliance.name])), ("enable-ssl", "on"), ("idcred", f"{peering.name}-cred  [up]"),
-                   ("persistence", s.persistence)]
+        peers = [m for m in session.lab.members if m is not appliance]
+        properties += [("enable-peer-group", "on" if peers else "off")] + [("peer", address_of(m)) for m in peers]
+    properties += [("priority", str(peering_config.priority(appliance, peering))), ("enable-ssl", "on" if s.peering_ssl else "off"),
+                   ("idcred", f"{peering.name}-cred  [up]"), ("persistence", s.persistence)]
     if s.persistence == "local":
-        properties.append(("local-directory", "local:///"))
+        properties.append(("local-directory", s.local_directory))
     elif s.persistence == "raid":
-        properties.append(("raid-volume", "raid0  [up]"))
-    properties.append(("max-memory", "0"))
+        properties.append(("raid-volume", f"{s.raid_volume}  [up]"))
+    properties.append(("max-memory", str(s.max_memory)))
     state = "up" if up else "down"
     return dump(f"gateway-peering: {peering.name} [{state}]{_modified(appliance, peering.name)}", properties)
+
+
+def group_dump(session, words):
+    text = ""
+    for name, properties in peering_config.groups(session.appliance) if session.here() else []:
+        if not words or words[0] == name:
+            lines = [("admin-state", "enabled"), ("mode", dict(properties[:2])["Mode"])]
+            lines += [("peer-nodes", f"{node[0][1]} {node[1][1]}") for key, node in properties if key == "PeerNodes"]
+            text += dump(f"gateway-peering-group: {name} [up]", lines)
+    return text if text or not words else Problem()
 
 
 def manager_dump(session, words):
@@ -172,7 +205,8 @@ def collections_dump(session, words):
 
 def show_time(session, words):
     appliance = session.appliance
-    local = time.strftime("%a %b %d %H:%M:%S %Y UTC", time.gmtime(time.time() + appliance.switches.clock_offset))
+    zone = appliance.switches.timezone_min
+    local = time.strftime("%a %b %d %H:%M:%S %Y ", time.gmtime(appliance.log.now() + 60 * zone)) + ("UTC" if zone == 0 else "LOC")
     return (f"    Local time: {local}\nUptime: reload: {uptime(appliance.uptime_reload())}\n"
             f"Uptime: reboot: {uptime(appliance.uptime_reboot())}\n")
 
@@ -194,8 +228,7 @@ def version(session, words):
 
 def domains(session, words):
     names = session.appliance.domains
-    unsaved = session.appliance.unsaved
-    rows = [[n, "yes" if unsaved and n == session.lab.domain else "no", "no", "no"] for n in names]
+    rows = [[n, "yes" if session.appliance.save_needed(n) else "no", "no", "no"] for n in names]
     if session.switches.show_domains == "table":
         return table_text(["Domain", "Needs save", "File capture", "Debug log"], rows)
     return "".join(dump(f"domain: {n} [up]", [("admin-state", "enabled")]) for n in names)
@@ -210,7 +243,64 @@ def show_file(session, words):
     return read_tail(log.path, 64 * 1024)
 
 
+# ---- log targets
+
+def show_logging(session, words):
+    """`show logging NAME [PCRE]`: the log's lines, or those that match.  `show logging target [NAME]`: its configuration."""
+    if words[:1] == ["target"]:
+        return target_dumps(session, words[1:])
+    s, path = session.switches, log_path(session, words[0]) if words else None
+    if s.show_logging == "refused":
+        return Problem(s.text("show_logging_refused_text"))
+    if path is None:
+        return Problem()
+    text = read_tail(path, s.show_logging_kb * 1024 or SHOW_LOG_BYTES_MAX)
+    if len(words) > 1:
+        try:
+            pattern = re.compile(" ".join(words[1:]).strip('"'))
+        except re.error:
+            return Problem("Invalid regular expression")
+        text = "".join(line for line in text.splitlines(keepends=True) if pattern.search(line))
+    if s.show_logging == "header":
+        return f" Log: {words[0]}\n{'-' * 40}\n{text}"
+    if s.show_logging == "plain":
+        return re.sub(r"(?m)^(\S+) (?:\[[^\]]*\])*?\[(0x[0-9a-f]{8})\]\[([^\]]*)\]\[([^\]]*)\]", r"\1 \2 \3 \4", text)
+    return text
+
+
+def log_path(session, name):
+    """The file of a log target of this domain, by the target's name."""
+    targets = session.appliance.targets
+    if session.here() and name == targets.main_name and session.switches.log_target == "present":
+        return session.appliance.log.path
+    target = targets.find(session.domain, name)
+    return target.file.path if target and target.file else None
+
+
+def target_dumps(session, names):
+    s, appliance, text = session.switches, session.appliance, ""
+    found = []
+    if session.here() and s.log_target == "present":
+        log = appliance.log
+        found.append((appliance.targets.main_name, s.log_target_state, [
+            ("admin-state", "disabled" if s.log_target_state == "disabled" else "enabled"), ("type", "file"), ("format", "text"), ("timestamp", s.log_format),
+            ("size", s.log_size_kb), ("local-file", "logtemp:///" + log.path.rpartition("/")[2]), ("rotate", s.log_rotate)]
+            + [("event", f"{c} {level}") for c, level in log.rows()]))
+    for target in appliance.targets.of(session.domain):
+        p = target.properties
+        where = ([("size", p["Size"]), ("local-file", p["LocalFile"]), ("rotate", p["Rotate"])] if p["Type"] == "file"
+                 else [("remote-address", p["RemoteAddress"]), ("remote-port", p["RemotePort"]), ("rate-limit", p["RateLimit"])])
+        found.append((target.name, "up" if target.up else "disabled", [("admin-state", p["mAdminState"]), ("type", p["Type"]), ("format", p["Format"]),
+                      ("timestamp", p["TimestampFormat"])] + where + [("event", f"{c} {level}") for c, level in target.rows] + [("event-code", c) for c in target.codes]))
+    for name, state, properties in found:
+        if not names or name == names[0]:
+            text += dump(f"logging target: {name} [{'up' if state == 'up' else 'down'}]{_modified(appliance, name)}", properties)
+    return text if text or not names else Problem()
+
+
 def show_log(session, words):
+    if session.switches.show_logging == "refused":
+        return Problem(session.switches.text("show_logging_refused_text"))
     return read_tail(session.appliance.log.path, 16 * 1024)
 
 

@@ -204,6 +204,7 @@ MEMBER_SWITCHES = [
     _seconds("partial_pause", 0, "fault", "0x88e000d7 is written in two halves with this pause"),
     _choice("partial_end", "finish|never", "fault", "the second half comes / never comes"),
     _text("rotate_on", "", "fault", "0xCODE: rotate right before this line; `0xCODE:inside`: in the middle of it"),
+    _int("timezone_min", 0, "[S]", "minutes east of UTC, in times that are local: dp:timestamp, DateTimeStatus, show time, modified, the head of a syslog line"),
     _seconds("clock_offset", 0, "[I]", "the appliance's clock is ahead by so much"),
     # --- faults of a session
     _text("cut_at", "", "fault", "SUBSTRING:before|after|confirm|confirmed[:n], or #K:before|after (K-th line of a session, user name is 1); once"),
@@ -213,14 +214,98 @@ MEMBER_SWITCHES = [
     _text("hang_at", "", "fault", "as cut_at, but the session stays open and says nothing more; once"),
     _int("drip_bps", 0, "fault", "output at so many bytes a second; 0: at once"),
     _int("split_output", 0, "fault", "output in pieces of so many bytes; -1: random; 0: whole"),
-    # --- XML management interface
-    _bool("xmi", False, "[S]", "it listens (HTTPS, port 5550)"),
-    _choice("xmi_tls", "both|1.2|1.3", "[D]", "TLS versions (read when it begins to listen)"),
-    _int("xmi_chunk", 0, "[S]", "answers in chunks of so many bytes; 0: one chunk"),
-    _seconds("xmi_delay", 0, "fault", "pause after each chunk"),
-    _choice("xmi_fault", "none|auth|truncate", "fault", "`Authentication failure` with status 200 / the answer breaks off in its middle"),
+    # --- XML management interface: who is let in
+    _bool("xmi", False, "[D]", "it listens (HTTPS, port 5550); off on the appliance, too"),
+    _choice("xmi_acl", "allow|refuse|reset|hang|plain|garbage", "[D]/fault", "access list: nothing listens / reset on connect; hang, plain (HTTP without TLS) "
+            "and garbage instead of TLS"),
+    _choice("xmi_tls", "both|1.2|1.3", "[D]", "TLS versions"),
+    _choice("xmi_key", "ecdsa|rsa", "[D]", "kind of its key; a change makes a new key"),
+    _choice("xmi_certificate", "self|self-expired|ca|ca-expired|ca-wrong-name", "[D]", "self-issued with a name that does not match / from the lab's CA, with a SAN"),
+    _text("xmi_user_lacks", "", "[D]", "what the account xmi_user may not do, comma separated: default-domain, an operation (modify-config, get-file ...) or a class"),
+    # --- its answers
+    _text("xmi_reason", "Good", "[S]", "reason phrase after `HTTP/1.1 200`"),
+    _choice("xmi_framing", "chunked|length|close", "[S]/[I]", "chunked, with Content-Length, or until the connection is closed"),
+    _int("xmi_chunk", 0, "[S]", "answers in chunks of so many bytes; 0: one chunk; -1: random; -2: each tag is split"),
+    _choice("xmi_chunk_form", "plain|upper|zeros|extension|trailer", "[I]", "how a chunk's size is written; trailer: header lines after the last one"),
+    _int("xmi_write", 0, "fault", "bytes written at once, each in a TLS record of its own; 0: all; -1: random"),
+    _seconds("xmi_delay", 0, "fault", "pause after each chunk (or write, where xmi_write is set)"),
+    _seconds("xmi_think", 0, "[U]", "pause before the answer"),
+    _int("xmi_drip_bps", 0, "fault", "answers at so many bytes a second; 0: at once"),
+    _bool("xmi_echo_headers", True, "[S]", "the request's headers come back, Authorization included"),
+    _bool("xmi_via", True, "[S]", "`Via: 1.1 xml-mgmt`"),
     _bool("xmi_padded", False, "[S]", "OK stands among line ends and blanks"),
     _bool("xmi_no_timestamp", False, "[S]", "dp:timestamp is missing"),
+    _choice("xmi_error_log", "dp|bare", "[S]", "a failed action's lines are `dp:log-event` (from about 2023) / `log-event`"),
+    _bool("xmi_stray_env", True, "[S]", "rows carry a stray xmlns:env"),
+    _choice("xmi_empty_status", "element|none", "[S]", "a status without rows: `<dp:status/>` / no dp:status at all"),
+    _choice("xmi_soap_fault_status", "200|500", "[U]", "HTTP status of a SOAP fault"),
+    _text("xmi_fault_text", "Internal Error (from client)", "[U]", "faultstring"),
+    _choice("xmi_box_elsewhere", "empty|auth|rows", "[U]", "classes of the whole box asked in another domain than default"),
+    _int("xmi_wrap", 0, "[I]", "base64 of a file in lines of so many characters; 0: in one"),
+    _bool("xmi_markup", False, "fault", "comments, CDATA and character references in answers"),
+    _bool("xmi_log_noise", False, "[S]", "each request makes lines in the log (category mgmt)"),
+    _choice("xmi_filestore", "ok|refuse", "[U]", "refuse: get-filestore is an `Authentication failure`"),
+    _text("filestore_time", "%Y-%m-%d %H:%M:%S", "[I]", "form of `modified`"),
+    # --- its faults
+    _choice("xmi_fault", "none|auth|truncate|soap-fault|http500|http500-after|reset-before|reset-after|close-before|close-after|hang|hang-after|short-length|long-length|"
+            "endless|bitflip|garbage|not-xml|empty-body", "fault", "-after: when the action has acted; else before it. hang, reset and close send nothing"),
+    _text("xmi_fault_at", "", "fault", "SUBSTRING of the requests that xmi_fault and xmi_truncate meet (`xmi do-action ...`); empty: all"),
+    _bool("xmi_fault_once", False, "fault", "xmi_fault and xmi_truncate strike once"),
+    _int("xmi_truncate", 0, "fault", "the answer ends after so many bytes, HTTP headers included; -1: in its middle; 0: off"),
+    _choice("xmi_cut", "close-notify|fin|reset", "fault", "how a cut answer's connection ends; fin: without close_notify"),
+    _bool("xmi_no_close_notify", False, "fault", "connections always end without close_notify"),
+    # --- what its classes say
+    _choice("firmware_age", "new|old", "[S]", "old: sets a consistent set of other switches (2018.4: bare log-event, 6 columns, uptime2 only, no manager, no diag "
+            "questions, `Global configuration mode`)"),
+    _text("xmi_unknown_classes", "", "[U]", "classes and actions, comma separated, that this firmware's schema does not know"),
+    _choice("uptime_forms", "both|2|3", "[S]", "uptime2/bootuptime2, uptime3/bootuptime3 (P3DT18H52M47S), or both"),
+    _text("object_status_name", "apic-gw-service", "[S]", "Name of the service's row in ObjectStatus"),
+    _text("service_object_name", "default", "[D]", "name of the APIConnectGatewayService object"),
+    _int("object_status_rows", 0, "[S]", "ObjectStatus has so many rows (a real one: 1619); 0: only those that matter"),
+    _bool("xmi_pending_states", False, "[I]", "a service that starts or stops is PendingUp / PendingDown in ObjectStatus"),
+    _bool("unsaved_config", False, "[D]", "the running configuration differs from the saved one, whatever was done here"),
+    # --- the peering objects' configuration
+    _bool("peer_group", False, "[D]", "peers stand in a GatewayPeeringGroup (mode peer), not in the object"),
+    _int("priority", 100, "[D]", "this member's priority in gwd"),
+    _choice("password_alias", "absent|empty|set", "[D]", "PasswordAlias of the peering objects; absent or empty: the default password"),
+    _text("local_directory", "local:///", "[D]", "LocalDirectory"),
+    _int("max_memory", 0, "[D]", "MaxMemory"),
+    _text("raid_volume", "raid0", "[D]", "RAID volume, for persistence raid"),
+    _choice("peering_ports", "ok|clash", "[D]", "clash: tms has the ports of gwd on this member"),
+    _bool("peering_ssl", True, "[D]", "EnableSSL"),
+    # --- log targets: the main one, and others
+    _text("log_events", "", "[S]", "what the main target subscribes to, `CATEGORY:LEVEL,...`; empty: all at log_level"),
+    _choice("log_target_state", "up|down|disabled", "[D]", "the main target takes no lines: down / its admin state is disabled"),
+    _text("log_target_status", "", "[I]", "Status in LogTargetStatus (default: active, or suspended where it is down)"),
+    _int("log_events_dropped", 0, "[D]", "EventsDropped of the main target"),
+    _text("log_error_info", "", "[D]", "ErrorInfo of the main target"),
+    _choice("log_event_codes", "filter|add", "[U]", "single codes of a target: only they pass, out of what its rows let through / they pass besides"),
+    _bool("logtemp_volatile", True, "[S]", "a reload empties logtemp"),
+    _bool("reload_reverts", False, "[I]", "a reload brings the service's saved admin state back (unsaved log targets are always gone)"),
+    _choice("show_logging", "file|header|plain|refused|unknown", "[D]/[U]", "`show logging NAME [PCRE]`: lines as in the file / under a heading / without brackets; "
+            "refused: an error text"),
+    _text("show_logging_refused_text", "Cannot display the log", "[U]", "after `% `"),
+    _int("show_logging_kb", 0, "[U]", "no more than the last so many KB; 0: the whole log"),
+    # --- log targets that push
+    _text("syslog_to", "", "[D]", "a target of type syslog to PROTOCOL:ADDRESS:PORT, PROTOCOL udp, tcp or tls"),
+    _choice("syslog_header", "rfc3164|rfc5424|bare", "[U]", "header in front of a line"),
+    _choice("syslog_body", "auto|line|notime", "[U]", "the line as in a file / without its own time; auto: without, where a header has one"),
+    _bool("syslog_bracket", False, "[U]", "[DOMAIN] stands in lines of the target's own domain, too"),
+    _text("syslog_host", "", "[U]", "host in the header; empty: the system name"),
+    _choice("syslog_framing", "newline|octet", "[U]", "frames of syslog-tcp"),
+    _text("syslog_ca", "", "[D]", "CA file that the receiver's certificate is held against; empty: it is not"),
+    _seconds("syslog_reconnect", 0.5, "[U]", "pause before a new connection"),
+    _choice("syslog_broken", "lost|buffered", "[U]", "lines while the connection is broken"),
+    _int("syslog_duplicate", 0, "fault", "every so manieth line is sent twice"),
+    _int("syslog_split", 0, "fault", "TCP: pieces of so many bytes; -1: random"),
+    _int("syslog_max_bytes", 0, "[U]", "a line is cut to so many bytes"),
+    Switch("syslog_other_domains", "float", 0.0, "[S]", "lines of another domain a second, to targets of any domain"),
+    _text("syslog_spoof", "", "fault", "ADDRESS (127.x) that sends a waiting line beside each real line of the service"),
+    # --- the gateway's own doors
+    _bool("gateway_listen", False, "[S]", "https://ADDRESS:3000/health and https://ADDRESS:9443/webapi-init-check answer"),
+    _choice("gateway_fault", "none|refuse|hang|500|reset", "fault", "what they do instead"),
+    _text("health_text", '{"status":"ok"}', "[S]", "body of /health while the service is up"),
+    _choice("health_when_down", "reset|503", "[U]", "port 3000 while the service is disabled: nobody answers / 503"),
     # --- appliance
     _text("firmware", "IDG.10.5.0.11", "[S]", "version"),
     _text("serial", "0000001", "[S]", "serial number"),
@@ -244,10 +329,21 @@ LAB_SWITCHES = [
     _int("collections", 4, "[S]", "API collections that a resynchronisation brings"),
     _choice("lb", "round-robin|random|sticky", "[D]", "which member a webhook reaches"),
     _time("down_after", 30, "[U]", "a lost primary is replaced after so long, where there is quorum"),
+    _text("xmi_user", "drr-monitor", "[D]", "an account for XMI that is not admin (read when the lab starts)"),
+    _text("xmi_password", "", "[D]", "its password; empty: a random one (read when the lab starts)"),
+    _text("preset", "", "", "comma separated, NAME or NAME:MEMBER, see `lab presets`: a group with good habits (well) or with one sickness (read when the lab starts)"),
     _choice("redis_pace", "fast|normal|held", "[U]", "--peering redis: Sentinel settles in 3-5 s / with its own periods in about 11 s / never makes a "
             "returning primary a replica"),
     _time("rejoin_overlap", 8, "[S]", "a returning old primary calls itself primary for so long"),
 ]
+
+# What firmware_age sets besides itself.
+FIRMWARE_AGES = {
+    "old": {"firmware": "IDG.2018.4.1.17", "xmi_error_log": "bare", "status_columns": "6", "uptime_forms": "2", "manager_present": False, "peering_diag": False,
+            "config_text": "Global configuration mode", "delivery_type": False, "xmi_unknown_classes": "GatewayPeeringManager,GatewayPeeringGroup"},
+    "new": {"firmware": "IDG.10.5.0.11", "xmi_error_log": "dp", "status_columns": "9", "uptime_forms": "both", "manager_present": True, "peering_diag": True,
+            "config_text": "Global mode", "delivery_type": True, "xmi_unknown_classes": ""},
+}
 
 MEMBER_TABLE = {s.name: s for s in MEMBER_SWITCHES}
 LAB_TABLE = {s.name: s for s in LAB_SWITCHES}
@@ -310,6 +406,8 @@ class Switches:
         if name not in self._table:
             raise SwitchError(f"no switch {name}")
         self._values[name] = parse(self._table[name], value)
+        if name == "firmware_age":
+            self._values.update(FIRMWARE_AGES[self._values[name]])
 
     def reset(self):
         for name, switch in self._table.items():

@@ -1,115 +1,167 @@
-"""The XML management interface (SOMA over HTTPS) of one member.  Off unless the switch `xmi` says yes, as on the appliance.
+"""The XML management interface of one member: HTTPS as it is odd on the appliance, and everything that can go wrong on the wire.
 
-What is odd here is odd on the wire too: `200 Good`, chunked answers, the request's headers sent back, errors with
-status 200, namespaces that come and go.
+`200 Good`, chunked answers, the request's headers sent back, errors with status 200.  Off unless the switch `xmi` says yes, as on the appliance.
+What the requests mean is soma.py.
 """
 
 import asyncio
 import base64
-import datetime
-import hashlib
 import os
+import re
+import socket
 import ssl
-import time
-import xml.etree.ElementTree as ElementTree
-from xml.sax.saxutils import escape, quoteattr
+import struct
 
-from . import show
+from .soma import Refused, Soma, fault_text
 
 PORT = 5550
 PATHS = ("/service/mgmt/current", "/service/mgmt/3.0")
 BODY_BYTES_MAX = 16 << 20
-STATUS_NAMESPACE = 'xmlns:env="http://www.w3.org/2003/05/soap-envelope"'
-GET_FILE_BYTES_MAX = 64 << 20
+TAG_SPLIT = re.compile(rb"(?<=<)(?=.)", re.S)
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
-class Refused(Exception):
-    """The text of dp:result, in an HTTP 200."""
+class Door:
+    """One HTTPS listener with the member's certificate; shared with the gateway's own doors."""
 
-
-def make_certificate(path):
-    """A self-issued certificate whose name does not match.  Returns the pin of its public key, sha256//BASE64."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "DataPower Gateway")])
-    now = datetime.datetime.utcnow()
-    certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-                   .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
-                   .not_valid_after(now + datetime.timedelta(days=3650)).sign(key, hashes.SHA256()))
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-        file.write(certificate.public_bytes(serialization.Encoding.PEM))
-    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return "sha256//" + base64.b64encode(hashlib.sha256(public).digest()).decode()
-
-
-class XmlManagement:
-    def __init__(self, appliance):
+    def __init__(self, appliance, path, port):
         self.appliance = appliance
         self.lab = appliance.lab
         self.switches = appliance.switches
-        self.port = PORT
-        self.certificate = os.path.join(self.lab.directory, appliance.name, "xmi.pem")
+        self.certificate = path
+        self.port = port
         self.pin = ""
+        self.writers = set()            # of the connections that are open
+        self._made = None               # what the present certificate was made for
         self._server = None
-        self._requests = 0
 
-    async def listen(self):
-        if self._server or not (self.switches.xmi and self.appliance.running):
-            return
-        if not self.pin:
-            self.rekey()
+    def ready_certificate(self, again=False):
+        wanted = (self.switches.xmi_key, self.switches.xmi_certificate)
+        if again or self._made != wanted:
+            os.makedirs(os.path.dirname(self.certificate), exist_ok=True)
+            self.pin = self.lab.authority.issue(self.certificate, *wanted, self.appliance.address, self.host_name)
+            self._made = wanted
+
+    @property
+    def host_name(self):
+        return f"{self.appliance.name}.lab.example"
+
+    def context(self):
+        self.ready_certificate()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate)
-        versions = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-        if self.switches.xmi_tls in versions:
-            context.minimum_version = context.maximum_version = versions[self.switches.xmi_tls]
-        self._server = await asyncio.start_server(self._serve, self.appliance.address, self.port, ssl=context)
-        self.port = self._server.sockets[0].getsockname()[1]
+        if self.switches.xmi_tls in VERSIONS:
+            context.minimum_version = context.maximum_version = VERSIONS[self.switches.xmi_tls]
+        return context
 
-    def rekey(self):
-        os.makedirs(os.path.dirname(self.certificate), exist_ok=True)
-        self.pin = make_certificate(self.certificate)
+    async def open(self, handler, port, context):
+        return await asyncio.start_server(handler, self.appliance.address, port, ssl=context, limit=1 << 20)
 
     def stop(self):
         if self._server:
             self._server.close()
             self._server = None
 
+    def cut_all(self):
+        """The appliance goes down: what is under way ends."""
+        for writer in list(self.writers):
+            end(writer, "fin")
+
+
+class XmlManagement(Door):
+    def __init__(self, appliance):
+        super().__init__(appliance, os.path.join(appliance.lab.directory, appliance.name, "xmi.pem"), PORT)
+        self.soma = Soma(appliance)
+        self._requests = self.connections = 0
+        self._met = {}                  # the cut_at and hang_at that this request meets
+        self._once = False              # xmi_truncate strikes now, and then no more
+
+    async def listen(self):
+        acl = self.switches.xmi_acl
+        if self._server or not (self.switches.xmi and self.appliance.running) or acl == "refuse":
+            return
+        context = self.context()
+        self._server = await self.open(self._serve if acl == "allow" else self._odd, self.port, context if acl == "allow" else None)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def state(self):
+        """Connections are those whose TLS handshake was completed."""
+        return {"connections": self.connections, "requests": self._requests}
+
+    def rekey(self):
+        self.ready_certificate(again=True)
+
+    # ---- instead of TLS
+
+    async def _odd(self, reader, writer):
+        """What meets a client whose address is not in the access list, or a port that is something else."""
+        self.lab.adopt(asyncio.current_task())
+        acl = self.switches.xmi_acl
+        self.appliance.effect("xmi_connection", way=acl)
+        try:
+            if acl == "hang":
+                await self.lab.loop.create_future()
+            elif acl == "plain":
+                await reader.read(1)
+                writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            elif acl == "garbage":
+                writer.write(self.lab.random.randbytes(4096))
+            await writer.drain()
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            end(writer, "reset" if acl == "reset" else "close-notify")
+
     # ---- HTTP
 
     async def _serve(self, reader, writer):
         self.lab.adopt(asyncio.current_task())
+        self.writers.add(writer)
+        self.connections += 1
+        how = "close-notify"
         try:
-            while await self._one_request(reader, writer):
-                pass
+            writer.transport.set_write_buffer_limits(high=1 << 16)
+            while True:
+                how = await self._one_request(reader, writer)
+                if how != "keep":
+                    break
+        except Cut as cut:
+            how = str(cut)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ssl.SSLError, ValueError, asyncio.CancelledError):
-            pass
+            how = "close-notify"
         finally:
-            writer.close()
+            self.writers.discard(writer)
+            if how in ("keep", "close-notify") and self.switches.xmi_no_close_notify:
+                how = "fin"
+            if how == "fin":
+                await flushed(writer)
+            end(writer, how)
 
     async def _one_request(self, reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         request_line, *lines = head.rstrip("\r\n").split("\r\n")
         method, path, _ = request_line.split(" ", 2)
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        if headers.get("expect", "").lower() == "100-continue":
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await self._body(reader, headers)
         if method != "POST" or path not in PATHS:
+            self.appliance.effect("xmi_invalid", None, f"{method} {path}", why="no such resource")
             writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-            return True
+            return "keep"
         self._requests += 1
         identity = f"xmi-{self._requests}"
         await self.appliance.own_peering().refresh(self.appliance)
-        name, answer = self._answer(identity, headers, body)
-        if answer is None:
-            self.appliance.effect("session_cut", identity, name, why="xmi")
-            writer.transport.abort()
-            return False
-        keep = headers.get("connection", "").lower() != "close"
-        await self._send(writer, lines, answer.encode(), keep)
-        return keep
+        answer = b""
+        fault, status = "", "200 " + self.switches.xmi_reason
+        for document in documents(body):    # several in one body come back as several documents, one after the other
+            name, text, fault_now, status_now = await self._answer(identity, headers, document)
+            answer += text.encode("utf-8", "surrogateescape")
+            fault, status = fault or fault_now, status_now or status
+        if self.switches.xmi_think > 0:
+            await asyncio.sleep(self.switches.xmi_think)
+        keep = headers.get("connection", "").lower() != "close" and self.switches.xmi_framing != "close"
+        return await self._send(writer, lines, answer, keep, fault, status, identity, name)
 
     async def _body(self, reader, headers):
         if headers.get("transfer-encoding", "").lower() != "chunked":
@@ -126,241 +178,244 @@ class XmlManagement:
         await reader.readuntil(b"\r\n")
         return body
 
-    async def _send(self, writer, request_headers, answer, keep):
-        """Chunked; the request's headers, Authorization included, come back."""
+    # ---- one answer
+
+    def _fault_for(self, name):
         s = self.switches
-        dropped = ("content-length", "transfer-encoding", "connection", "content-type")
-        echoed = "".join(line + "\r\n" for line in request_headers if line.partition(":")[0].strip().lower() not in dropped)
-        writer.write((f"HTTP/1.1 200 Good\r\n{echoed}Via: 1.1 xml-mgmt\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n"
-                      f"Connection: {'Keep-Alive' if keep else 'close'}\r\n\r\n").encode("latin-1"))
-        size = s.xmi_chunk or len(answer)
-        limit = len(answer) // 2 if s.xmi_fault == "truncate" else len(answer)
-        for start in range(0, limit, size):
-            piece = answer[start:min(start + size, limit)]
-            writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-            if s.xmi_delay > 0:
-                await writer.drain()
-                await asyncio.sleep(s.xmi_delay)
-        if s.xmi_fault == "truncate":
-            await writer.drain()
-            raise ConnectionError
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
+        if s.xmi_fault_at and s.xmi_fault_at not in name:
+            return "", False
+        return "" if s.xmi_fault == "none" else s.xmi_fault, s.xmi_truncate != 0
 
-    # ---- SOMA
+    async def _answer(self, identity, headers, document):
+        """(what was asked, the answer's XML, the fault that the wire is to show, the status line where it is another).  Cut ends the connection."""
+        name, domain, operation, problem = self.soma.parse(document)
+        self.appliance.effect("command", identity, name, domain=domain, mode="xmi", user=self._who(headers))
+        fault, truncate = self._fault_for(name)
+        if fault or truncate:
+            self.appliance.effect("xmi_fault_sent", identity, name, fault=fault or "truncate", at=self.switches.xmi_truncate or None)
+            if self.switches.xmi_fault_once:
+                self._once = truncate
+                self.switches.set("xmi_fault", "none")
+        await self._cut(identity, name, fault, "before")
+        if fault in ("soap-fault", "http500"):
+            return name, fault_text(self.switches.xmi_fault_text), fault, "500 Internal Server Error" if fault == "http500" else self._fault_status()
+        text, status = self._run(identity, headers, name, domain, operation, problem, fault)
+        await self._cut(identity, name, fault, "after")
+        if fault == "http500-after":
+            return name, fault_text(self.switches.xmi_fault_text), fault, "500 Internal Server Error"
+        return name, text, fault or ("truncate-at" if truncate else ""), status
 
-    def _answer(self, identity, headers, body):
-        """(what was asked, the answer's XML); no answer: the connection is cut."""
-        name = "xmi"
+    async def _cut(self, identity, name, fault, when):
+        """cut_at and hang_at, and the faults reset, close and hang."""
+        ways = []
+        if when == "before":
+            self._met = self.appliance.faults.for_command(name)
+        for point, at in self._met.items():
+            if at == when:
+                self.appliance.faults.fired(point)
+                ways.append("hang" if point == "hang_at" else ("reset" if self.switches.cut_kind == "reset" else "fin"))
+        ways += [{"reset": "reset", "close": "fin", "hang": "hang"}[kind] for kind in ("reset", "close", "hang")
+                 if fault in ((kind, f"{kind}-before") if when == "before" else (f"{kind}-after",))]
+        for way in ways:
+            self.appliance.effect("session_cut" if way != "hang" else "session_hangs", identity, name, why=f"xmi, {when} the effect", kind=way)
+            if way == "hang":
+                await self.lab.loop.create_future()
+            raise Cut(way)
+
+    def _fault_status(self):
+        return "500 Internal Server Error" if self.switches.xmi_soap_fault_status == "500" else ""
+
+    def _run(self, identity, headers, name, domain, operation, problem, fault):
+        """(XML, status line).  Who asks is known before what is asked is looked at."""
         try:
-            self._log_in(identity, headers)
-            request = next(e for e in ElementTree.fromstring(body).iter() if local(e) == "request")
-            operation = request[0]
-            name = f"xmi {local(operation)} {operation.get('class') or operation.get('name') or (local(operation[0]) if len(operation) else '')}"
-            self.appliance.effect("command", identity, name, domain=request.get("domain"), mode="xmi")
-            faults = self.appliance.faults.for_command(name)
-            for fault, when in faults.items():
-                self.appliance.faults.fired(fault)
-                if when == "before":
-                    return name, None
-            action = getattr(self, "_" + local(operation).replace("-", "_"), None)
-            if action is None:
-                return name, fault_text(f"unknown operation {local(operation)}")
-            content = action(identity, name, request.get("domain"), operation)
-            return name, None if faults else self._response(content)
+            if fault == "auth":
+                raise Refused("Authentication failure", why="fault")
+            user = self._log_in(identity, headers)
+            if problem:
+                self.appliance.effect("xmi_invalid", identity, name, why=problem)
+                return fault_text(self.switches.xmi_fault_text), self._fault_status()
+            return self.soma.response(self.soma.run(identity, user, name, domain, operation)), ""
         except Refused as refused:
-            return name, self._response(result(str(refused)))
-        except (ElementTree.ParseError, StopIteration, IndexError):
-            return name, fault_text("Internal Error (from client)")
+            if not getattr(refused, "noted", False):
+                self.appliance.effect("xmi_refused", identity, name, why=refused.why)
+            return self.soma.response(refused.xml or self.soma.result(str(refused))), ""
 
-    def _log_in(self, identity, headers):
-        if self.switches.xmi_fault == "auth":
-            raise Refused("Authentication failure")
+    def _credentials(self, headers):
         kind, _, token = headers.get("authorization", "").partition(" ")
         try:
             user, _, password = base64.b64decode(token).decode("utf-8", "replace").partition(":")
         except ValueError:
             user = password = ""
+        return kind, user, password
+
+    def _who(self, headers):
+        user = self._credentials(headers)[1]
+        return user if user in self.appliance.users() else "(unknown)"
+
+    def _log_in(self, identity, headers):
+        kind, user, password = self._credentials(headers)
         ok, reason = self.appliance.check_login(user, password, "console") if kind.lower() == "basic" else (False, "no credentials")
         if not ok:
-            self.appliance.effect("login_refused", identity, reason=reason, way="xmi")
-            raise Refused("Authentication failure")
+            self.appliance.effect("login_refused", identity, user=self._who(headers), reason=reason, way="xmi")
+            refused = Refused("Authentication failure")
+            refused.noted = True
+            raise refused
+        return user
 
-    def _response(self, content):
-        stamp = "" if self.switches.xmi_no_timestamp else "<dp:timestamp>" + datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds") + "</dp:timestamp>"
-        return envelope(f'<dp:response xmlns:dp="http://www.datapower.com/schemas/management">{stamp}{content}</dp:response>')
+    # ---- the wire
 
-    def _ok(self):
-        return result("\n  OK  \n" if self.switches.xmi_padded else "OK")
+    async def _send(self, writer, request_headers, answer, keep, fault, status, identity, name):
+        s = self.switches
+        if fault == "empty-body":
+            answer = b""
+        elif fault == "not-xml":
+            answer = b"<html><body><h1>It works!</h1></body>"
+        elif fault == "bitflip":
+            answer = bytearray(answer)
+            for _ in range(1 + len(answer) // 2000):
+                answer[self.lab.random.randrange(len(answer))] ^= 1 << self.lab.random.randrange(8)
+            answer = bytes(answer)
+        framing = "length" if fault in ("short-length", "long-length") else s.xmi_framing
+        whole = self._head(request_headers, keep, status, framing, len(answer), fault)
+        limit = None
+        if fault in ("truncate", "truncate-at"):
+            limit = s.xmi_truncate if fault == "truncate-at" else -1
+        if fault == "garbage":
+            await self._write(writer, self.lab.random.randbytes(5000), ())
+            return "close-notify"
+        if fault == "endless":
+            return await self._endless(writer, whole, answer, framing)
+        bodies = self._framed(answer, framing)
+        if limit == -1:
+            limit = (len(whole) + len(answer)) // 2
+        if limit is not None and self._once:
+            self._once = False
+            s.set("xmi_truncate", 0)
+        await self._write(writer, whole, bodies, limit)
+        if limit is not None:
+            self.appliance.effect("session_cut", identity, name, why=f"xmi, after {limit} bytes of the answer", kind=s.xmi_cut)
+            await flushed(writer)
+            return s.xmi_cut
+        await writer.drain()
+        return "keep" if keep and fault not in ("long-length", "short-length") else "close-notify"
 
-    def _here(self, domain):
-        if domain not in self.appliance.domains:
-            raise Refused("Authentication failure")
-        return domain == self.lab.domain
+    def _head(self, request_headers, keep, status, framing, size, fault):
+        s = self.switches
+        dropped = ("content-length", "transfer-encoding", "connection", "content-type", "expect")
+        echoed = "".join(line + "\r\n" for line in request_headers if line.partition(":")[0].strip().lower() not in dropped) if s.xmi_echo_headers else ""
+        how = {"chunked": "Transfer-Encoding: chunked\r\n", "close": ""}.get(framing)
+        if how is None:
+            how = f"Content-Length: {size + {'short-length': -size // 2, 'long-length': 100}.get(fault, 0)}\r\n"
+        via = "Via: 1.1 xml-mgmt\r\n" if s.xmi_via else ""
+        trailer = "Trailer: X-End\r\n" if framing == "chunked" and s.xmi_chunk_form == "trailer" else ""
+        return (f"HTTP/1.1 {status}\r\n{echoed}{via}{trailer}Content-Type: text/xml\r\n{how}"
+                f"Connection: {'Keep-Alive' if keep else 'close'}\r\n\r\n").encode("latin-1")
 
-    # ---- reading
+    def _framed(self, answer, framing):
+        """The body as pieces of bytes on the wire: chunks, or the whole."""
+        if framing != "chunked":
+            yield answer
+            return
+        form = self.switches.xmi_chunk_form
+        for piece in self._pieces(answer):
+            size = {"upper": b"%X", "zeros": b"%08x"}.get(form, b"%x") % len(piece)
+            yield size + (b' ; name="a;b"' if form == "extension" else b"") + b"\r\n" + piece + b"\r\n"
+        yield (b"000" if form == "zeros" else b"0") + b"\r\n" + (b"X-End: yes\r\n" if form == "trailer" else b"") + b"\r\n"
 
-    def _get_status(self, identity, name, domain, operation):
-        here, kind = self._here(domain), operation.get("class")
-        rows = {"GatewayPeeringStatus": self._peering_rows, "ObjectStatus": self._object_rows, "DateTimeStatus": self._time_rows,
-                "DateTimeStatus2": self._time_rows, "FirmwareVersion3": self._firmware_rows, "DomainStatus": self._domain_rows}.get(kind)
-        if rows is None or (not here and kind in ("GatewayPeeringStatus", "ObjectStatus")):
-            return "<dp:status/>"
-        return "<dp:status>" + "".join(f"<{kind} {STATUS_NAMESPACE}>{fields(row)}</{kind}>" for row in rows()) + "</dp:status>"
+    def _pieces(self, answer):
+        size, start = self.switches.xmi_chunk, 0
+        if size == -2:
+            yield from (p for p in TAG_SPLIT.split(answer) if p)
+            return
+        while start < len(answer):
+            count = len(answer) if size == 0 else (size if size > 0 else self.lab.random.randrange(1, 60))
+            yield answer[start:start + count]
+            start += count
 
-    def _peering_rows(self):
-        headings = show.NINE if self.switches.status_columns == "9" else show.SIX
-        names = dict(zip(show.NINE, ("Address", "Name", "PendingUpdates", "ReplicationOffset", "LinkStatus", "Primary", "ServicePort", "MonitorPort", "Priority")))
-        for row in show.status_rows(self.lab, self.appliance, headings):
-            yield [(names[h], cell) for h, cell in zip(headings, row)]
+    async def _write(self, writer, head, bodies, limit=None):
+        s = self.switches
+        sent, waiting = 0, bytearray(head)
+        slow = s.xmi_delay > 0 or s.xmi_write != 0 or s.xmi_drip_bps > 0
+        for piece in bodies:
+            waiting += piece
+            if not slow and len(waiting) < 1 << 16:
+                continue
+            sent += await self._emit(writer, waiting, None if limit is None else limit - sent)
+            waiting.clear()
+            if s.xmi_delay > 0 and s.xmi_write == 0:
+                await asyncio.sleep(s.xmi_delay)
+            if limit is not None and sent >= limit:
+                return
+        if waiting:
+            await self._emit(writer, waiting, None if limit is None else limit - sent)
 
-    def _object_rows(self):
-        service = self.appliance.service
-        state = "up" if service.op_state == "up" else "down"
-        code = "0x00000000" if state == "up" else ("0x00350022" if service.state == "waiting" else "0x0034000d")
-        yield [("Class", "APIConnectGatewayService"), ("OpState", state), ("AdminState", "enabled" if service.admin_enabled else "disabled"),
-               ("Name", "apic-gw-service"), ("EventCode", code), ("ErrorCode", ""), ("ConfigState", "modified" if self.appliance.unsaved else "saved")]
-        for peering in self.lab.peering.values():
-            yield [("Class", "GatewayPeering"), ("OpState", "up"), ("AdminState", "enabled"), ("Name", peering.name), ("EventCode", "0x00000000"),
-                   ("ErrorCode", ""), ("ConfigState", "saved")]
-        for n in range(service.shown_collections()):
-            yield [("Class", "APICollection"), ("OpState", "up"), ("AdminState", "enabled"), ("Name", f"catalog-{n + 1}"), ("EventCode", "0x00000000"),
-                   ("ErrorCode", ""), ("ConfigState", "saved")]
+    async def _emit(self, writer, data, limit):
+        s = self.switches
+        data = bytes(data if limit is None else data[:limit])
+        size = s.xmi_write
+        if s.xmi_drip_bps > 0:
+            size = max(1, s.xmi_drip_bps // 20)
+        start = 0
+        while start < len(data):
+            count = len(data) if size == 0 else (size if size > 0 else self.lab.random.randrange(1, 60))
+            piece = data[start:start + count]
+            writer.write(piece)
+            await writer.drain()
+            start += count
+            if s.xmi_drip_bps > 0:
+                await asyncio.sleep(len(piece) / s.xmi_drip_bps)
+            elif size and s.xmi_delay > 0:
+                await asyncio.sleep(s.xmi_delay)
+        return len(data)
 
-    def _time_rows(self):
-        now = time.gmtime(time.time() + self.switches.clock_offset)
-        yield [("time", time.strftime("%a %b %d %H:%M:%S %Y", now)), ("timezone", "UTC"), ("uptime2", show.uptime(self.appliance.uptime_reload())),
-               ("bootuptime2", show.uptime(self.appliance.uptime_reboot()))]
+    async def _endless(self, writer, head, answer, framing):
+        """Until the client has enough."""
+        writer.write(head.replace(b"Content-Length: %d" % len(answer), b"Content-Length: 99999999999"))
+        block = b"<Filler>" + b"x" * 16000 + b"</Filler>\n"
+        at = answer.rfind(b"</dp:response>")
+        piece = answer[:at if at >= 0 else len(answer)]
+        while True:
+            writer.write(b"%x\r\n%s\r\n" % (len(piece), piece) if framing == "chunked" else piece)
+            await writer.drain()
+            piece = block
+            await asyncio.sleep(0)
 
-    def _firmware_rows(self):
-        yield [("Serial", self.switches.serial), ("Version", self.switches.firmware), ("Build", "333705"), ("BuildDate", "2021/06/16 21:06:57")]
 
-    def _domain_rows(self):
-        for domain in self.appliance.domains:
-            unsaved = self.appliance.unsaved and domain == self.lab.domain
-            yield [("Domain", domain), ("SaveNeeded", "on" if unsaved else "off"), ("DebugEnabled", "off"), ("QuiesceState", "")]
+class Cut(Exception):
+    """The connection ends in this way: reset or fin."""
 
-    def _get_config(self, identity, name, domain, operation):
-        if not self._here(domain):
-            return "<dp:config/>"
-        kind, wanted = operation.get("class"), operation.get("name")
-        text = ""
-        for object_name, properties in self._objects(kind):
-            if wanted in (None, object_name):
-                text += f"<{kind} name={quoteattr(object_name)}>{fields(properties)}</{kind}>"
-        return f"<dp:config>{text}</dp:config>"
 
-    def _objects(self, kind):
-        s, service = self.switches, self.appliance.service
-        if kind == "GatewayPeering":
-            return [(p.name, [("mAdminState", "enabled"), ("LocalAddress", s.local_address_text or show.address_of(self.appliance)),
-                              ("LocalPort", p.service_port), ("MonitorPort", p.monitor_port), ("EnablePeerGroup", "on")]
-                     + [("Peers", show.address_of(m)) for m in self.lab.members if m is not self.appliance]
-                     + [("Priority", p.priority[self.appliance.name]), ("EnableSSL", "on"), ("PersistenceLocation", s.persistence), ("MaxMemory", 0)])
-                    for p in self.lab.peering.values()]
-        if kind == "GatewayPeeringManager" and s.manager_present:
-            return [("default", [("mAdminState", "enabled"), ("APIConnectGatewayService", s.gw_object)])]
-        if kind == "APIConnectGatewayService":
-            old = s.v5_compat or not s.manager_present
-            return [("default", [("mAdminState", "enabled" if service.admin_enabled else "disabled"), ("LocalAddress", "0.0.0.0"), ("LocalPort", 3000),
-                                 ("GatewayPeering", s.gw_object) if old else ("GatewayPeeringManager", "default"),
-                                 ("V5CompatibilityMode", "on" if s.v5_compat else "off")])]
-        if kind == "APICollection":
-            return [(f"catalog-{n + 1}", [("mAdminState", "enabled")]) for n in range(service.shown_collections())]
-        if kind == "LogTarget" and s.log_target == "present":
-            file = os.path.basename(self.appliance.log.path)
-            return [("gwd-log", [("mAdminState", "enabled"), ("Type", "file"), ("Format", "text"), ("TimestampFormat", s.log_format),
-                                 ("Size", s.log_size_kb), ("LocalFile", f"logtemp:///{file}"), ("Rotate", s.log_rotate)])]
-        return []
+def documents(body):
+    """The XML documents in a body, mostly one."""
+    ends = [m.end() for m in re.finditer(rb"</(?:[\w.-]+:)?Envelope\s*>", body)]
+    if len(ends) < 2:
+        return [body]
+    starts = [0] + ends[:-1]
+    return [body[a:b].strip() for a, b in zip(starts, ends)]
 
-    def _get_file(self, identity, name, domain, operation):
-        path = operation.get("name", "")
-        log = self.appliance.log.path
-        if not self._here(domain) or not path.startswith("logtemp:///"):
-            raise Refused("Cannot read the specified file")
-        wanted = os.path.join(os.path.dirname(log), os.path.basename(path))
+
+async def flushed(writer):
+    """What was written is on its way, below TLS as well."""
+    try:
+        await writer.drain()
+        below = getattr(getattr(writer.transport, "_ssl_protocol", None), "_transport", None)
+        for _ in range(200):
+            if below is None or below.get_write_buffer_size() == 0:
+                break
+            await asyncio.sleep(0.005)
+    except (ConnectionError, ssl.SSLError):
+        pass
+
+
+def end(writer, how):
+    """close-notify: as it should be.  fin: TCP ends, TLS does not.  reset: RST."""
+    if how in ("keep", "close-notify"):
+        writer.close()
+        return
+    sock = writer.get_extra_info("socket")
+    if how == "reset" and sock is not None:
         try:
-            with open(wanted, "rb") as file:
-                data = file.read(GET_FILE_BYTES_MAX)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         except OSError:
-            raise Refused("Cannot read the specified file") from None
-        if not data:
-            return f"<dp:file name={quoteattr(path)}/>"
-        return f"<dp:file name={quoteattr(path)}>{base64.b64encode(data).decode()}</dp:file>"
-
-    # ---- acting
-
-    def _modify_config(self, identity, name, domain, operation):
-        target = operation[0]
-        values = {local(child): (child.text or "").strip() for child in target}
-        if not self._here(domain):
-            self.appliance.effect("changed_elsewhere", identity, name, domain=domain, object=local(target), changes=values)
-            return self._ok()
-        self.appliance.unsaved = True
-        if local(target) == "APIConnectGatewayService" and "mAdminState" in values:
-            if local(target[0]) != "mAdminState":
-                raise Refused(error_log("mAdminState must be the first property"))
-            problem = self.appliance.service.set_admin(values["mAdminState"] == "enabled", identity, name)
-            if problem:
-                raise Refused(error_log(problem))
-        else:
-            self.appliance.effect("object_changed", identity, name, object=local(target), changes=values)
-            if values.get("PersistenceLocation") in ("memory", "local", "raid"):
-                self.switches.set("persistence", values["PersistenceLocation"])
-        return self._ok()
-
-    def _set_config(self, identity, name, domain, operation):
-        self.appliance.effect("set_config", identity, name, object=local(operation[0]))
-        return self._ok()
-
-    def _do_action(self, identity, name, domain, operation):
-        action = operation[0]
-        kind, values = local(action), {local(child): (child.text or "").strip() for child in action}
-        here = self._here(domain)
-        if kind == "SaveConfig":
-            self.appliance.effect("write_memory", identity, name, admin_state="enabled" if self.appliance.service.admin_enabled else "disabled")
-            self.appliance.unsaved = False
-            return self._ok()
-        peering = self.lab.peering.get(values.get("ObjectName", "")) if here else None
-        if kind == "GatewayPeeringRemoveStalePeers" and peering:
-            self.appliance.effect("stale_peers_removed", identity, name, object=peering.name)
-            self.switches.set("stale_rows", "")
-            return self._ok()
-        if kind != "GatewayPeeringSwitchPrimary" or peering is None:
-            raise Refused(error_log(f"{kind}: unknown action or object"))
-        if peering.is_primary(self.appliance):
-            self.appliance.effect("switch_primary", identity, name, object=peering.name, already=True)
-            if self.switches.already_primary_text:
-                raise Refused(error_log(self.switches.already_primary_text))
-        elif self.switches.switch_primary == "error":
-            raise Refused(error_log(self.switches.switch_error_text))
-        elif self.switches.switch_primary == "ok":
-            self.lab.task(peering.request_switch(self.appliance, identity, name))
-        return self._ok()
-
-
-# ---- pieces of XML
-
-def local(element):
-    return element.tag.rpartition("}")[2]
-
-
-def fields(pairs):
-    return "".join(f"<{name}/>" if value == "" else f"<{name}>{escape(str(value))}</{name}>\n" for name, value in pairs)
-
-
-def result(text):
-    return f"<dp:result>{text if text.startswith('<error-log') else escape(text)}</dp:result>"
-
-
-def error_log(text):
-    return f'<error-log><log-event level="error">{escape(text)}</log-event></error-log>'
-
-
-def envelope(content):
-    return ('<?xml version="1.0" encoding="UTF-8"?>\n<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Body>'
-            + content + "</env:Body></env:Envelope>")
-
-
-def fault_text(text):
-    return envelope(f"<env:Fault><faultcode>env:Client</faultcode><faultstring>{escape(text)}</faultstring></env:Fault>")
+            pass
+    writer.transport.abort()

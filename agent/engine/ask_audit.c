@@ -1,0 +1,473 @@
+#include "engine/ask_audit.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/text.h"
+#include "engine/asking.h"
+#include "engine/logbook.h"
+#include "engine/probe.h"
+#include "engine/report.h"
+#include "platform/clock.h"
+#include "platform/json.h"
+#include "watch/follow.h"
+#include "watch/line.h"
+
+enum {
+	FINDINGS_EXIT = 4,         /* something is wrong: not the command, but the group */
+	LOG_END_BYTES = 65536,     /* the newest line with a time is looked for here */
+	ANSWER_WAIT_MS = 300000,   /* for the operator's yes: the lock is held meanwhile */
+	ANSWER_BYTES = 64,
+	SHOWN_BYTES = 4096,
+};
+
+static const char default_raid_volume[] = "raid0"; /* the only one that appliances have */
+
+/* What is kept of a member while the next one is asked. */
+struct asked {
+	struct config config;
+	struct appliance_facts facts;
+	char address[CONFIG_NAME_BYTES];
+	struct error xmi_error;
+	bool answered;
+};
+
+static struct asked asked[AUDIT_MEMBERS_MAX];
+static struct audit_member members[AUDIT_MEMBERS_MAX];
+static struct audit audit;    /* large */
+static struct link the_link;  /* large */
+
+/* ---- asking --------------------------------------------------------------------------------------------------- */
+
+/* One operation, waited for. 0 or -1. *STOP: a signal came, nothing more is to be asked. */
+static int ask(struct asking *asking, enum appliance_op op, bool *stop, struct error *error)
+{
+	if (asking_do(asking, op, error) == 0)
+		return 0;
+	*stop = asking->link->status != LINK_FAILED;
+	return -1;
+}
+
+/* What is needed; then what some firmware, some user or some way cannot tell: that stays unknown. */
+static int ask_appliance(struct asking *asking, bool verbose, bool *stop, struct error *error)
+{
+	static const enum appliance_op needed[] = {APPLIANCE_ASK_IDENTITY, APPLIANCE_ASK_OBJECT, APPLIANCE_ASK_PEERING, APPLIANCE_ASK_SERVICE};
+	static const enum appliance_op wished[] = {APPLIANCE_ASK_PEERINGS, APPLIANCE_ASK_LOG_TARGETS, APPLIANCE_ASK_SAVED, APPLIANCE_ASK_COLLECTIONS};
+
+	for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+		if (ask(asking, needed[i], stop, error))
+			return -1;
+	for (size_t i = 0; i < sizeof wished / sizeof wished[0]; i++) {
+		struct error why = {0};
+		char shown[SHOWN_BYTES];
+
+		if (ask(asking, wished[i], stop, &why) == 0)
+			continue;
+		if (*stop || (why.code != ERROR_PERMISSION && why.code != ERROR_ANSWER && the_link.xmi_error.code == ERROR_NONE)) {
+			*error = why;
+			return -1;
+		}
+		if (verbose)
+			(void)fprintf(stderr, "drr-agent: %s: not known: %s\n", appliance_op_name(wished[i]),
+				      text_escape(shown, sizeof shown, why.what, strlen(why.what)));
+	}
+	return 0;
+}
+
+/* ---- addresses ------------------------------------------------------------------------------------------------ */
+
+static void judge_probe(const struct probe *probe, bool health, const char *path, const struct config_url *url, struct audit_probe *out)
+{
+	const char *unchecked = probe->certificate_checked || !probe->status ? "" : " (certificate not checked: no gateway_ca_file)";
+	size_t wide = strlen(url->text);
+
+	while (wide > 0 && url->text[wide - 1] == '/')
+		wide--;
+	out->asked = true;
+	out->good = probe->status == 200 && (!health || audit_health_is_ok(probe->body, probe->body_bytes));
+	if (probe->status == 0)
+		(void)snprintf(out->evidence, sizeof out->evidence, "%.*s%s: %.300s", (int)(wide < 150 ? wide : 150), url->text, path, probe->error.what);
+	else
+		(void)snprintf(out->evidence, sizeof out->evidence, "%.*s%s answers %d%s%.80s%s", (int)(wide < 150 ? wide : 150), url->text, path,
+			       probe->status, probe->body_bytes ? ": " : "", probe->body, unchecked);
+}
+
+static int ask_address(const struct config *config, bool health, struct loop *loop, struct audit_probe *out, struct error *error)
+{
+	const struct config_url *url = health ? &config->appliance.gateway_mgmt_url : &config->appliance.gateway_api_url;
+	const char *path = health ? "/health" : "/webapi-init-check";
+	struct probe probe;
+
+	if (url->text[0] == '\0')
+		return 0;
+	if (probe_get(url, path, config->appliance.gateway_ca_file, loop, &probe, error))
+		return -1;
+	judge_probe(&probe, health, path, url, out);
+	return 0;
+}
+
+/* ---- clocks --------------------------------------------------------------------------------------------------- */
+
+static void take_time(void *context, const char *bytes, size_t length)
+{
+	int64_t *newest = context;
+	struct line line;
+
+	if (line_parse(bytes, length, &line) && (line.time_kind == LINE_TIME_ZULU || line.time_kind == LINE_TIME_NUMERIC))
+		*newest = line.time_ms;
+}
+
+/* The newest line's time is the appliance's clock at the moment when the file was written, which is known by this host's clock. */
+static void read_clock(const struct config *config, struct audit_member *member)
+{
+	struct error ignored = {0};
+	int64_t newest = AUDIT_CLOCK_UNKNOWN, age_ms = 0;
+
+	member->appliance_clock_ms = member->asked_wall_ms = AUDIT_CLOCK_UNKNOWN;
+	if (config->log.source != CONFIG_LOG_FILE ||
+	    follow_history(config->log.file, LOG_END_BYTES, take_time, &newest, &age_ms, &ignored) || newest == AUDIT_CLOCK_UNKNOWN)
+		return;
+	member->appliance_clock_ms = newest;
+	member->asked_wall_ms = clock_wall_ms() - age_ms;
+}
+
+/* ---- one member ----------------------------------------------------------------------------------------------- */
+
+static void fill_member(struct asked *a, const struct asking *asking, struct audit_member *member)
+{
+	const struct config *config = &a->config;
+
+	a->facts = the_link.facts;
+	a->xmi_error = the_link.xmi_error;
+	(void)snprintf(a->address, sizeof a->address, "%s", asking_address(asking));
+	member->name = config->agent.name;
+	member->config_path = config->path;
+	member->domain = config->appliance.domain;
+	member->address = a->address;
+	member->facts = &a->facts;
+	member->xmi_error = a->xmi_error.code != ERROR_NONE ? a->xmi_error.what : NULL;
+	/* Whom nobody answers can be off; any other refusal has a remedy of its own. */
+	member->xmi_next = a->xmi_error.code != ERROR_UNREACHABLE && a->xmi_error.next[0] ? a->xmi_error.next : NULL;
+	read_clock(config, member);
+}
+
+static int ask_member(struct asked *a, bool verbose, bool *stop, struct error *error)
+{
+	struct audit_member *member = &members[a - asked];
+	struct asking asking;
+	int failed;
+
+	memset(member, 0, sizeof *member);
+	failed = asking_open(&asking, &the_link, &a->config, verbose, error) || ask_appliance(&asking, verbose, stop, error);
+	if (!failed) {
+		fill_member(a, &asking, member);
+		a->answered = true;
+		failed = ask_address(&a->config, true, &asking.loop, &member->health, error) ||
+			 ask_address(&a->config, false, &asking.loop, &member->init_check, error);
+		*stop = failed && error->code != ERROR_CONFIG;
+	}
+	asking_close(&asking);
+	return failed ? -1 : 0;
+}
+
+/* ---- telling -------------------------------------------------------------------------------------------------- */
+
+static void print_json(void)
+{
+	struct json *all = json_array();
+	char *text;
+
+	for (unsigned i = 0; i < audit.count; i++) {
+		const struct audit_finding *finding = &audit.findings[i];
+		struct json *object = json_object(), *fix = json_array();
+
+		json_set_string(object, "id", finding->id);
+		json_set_string(object, "severity", audit_severity_name(finding->severity));
+		json_set_string(object, "member", members[finding->member].name);
+		json_set_string(object, "evidence", finding->evidence);
+		json_set_string(object, "why", finding->why);
+		for (unsigned k = 0; k < finding->fix_count; k++)
+			json_add_string(fix, finding->fix[k]);
+		json_set(object, "fix", fix);
+		json_set_string(object, "note", finding->changes ? audit_note : NULL);
+		json_add(all, object);
+	}
+	text = json_text(all, true);
+	(void)puts(text);
+	free(text);
+	json_free(all);
+}
+
+static const char *show(const char *foreign)
+{
+	static char shown[SHOWN_BYTES];
+
+	return text_escape(shown, sizeof shown, foreign, strlen(foreign));
+}
+
+static void print_text(void)
+{
+	bool changes = false;
+
+	for (unsigned i = 0; i < audit.count; i++) {
+		const struct audit_finding *finding = &audit.findings[i];
+
+		(void)printf("%s%s %s (member %s)\n", i ? "\n" : "", audit_severity_name(finding->severity), finding->id,
+			     show(members[finding->member].name));
+		(void)printf("  found  %s\n", show(finding->evidence));
+		(void)printf("  why    %s\n", finding->why);
+		for (unsigned k = 0; k < finding->fix_count; k++)
+			(void)printf("  %s    %s\n", k ? "   " : "fix", show(finding->fix[k]));
+		changes |= finding->changes;
+	}
+	if (changes)
+		(void)printf("\nnote: %s\n", audit_note);
+}
+
+static int findings_exit(void)
+{
+	return audit.count > 0 && audit.findings[0].severity <= AUDIT_WARNING ? FINDINGS_EXIT : 0;
+}
+
+static int judge(const struct audit_request *request)
+{
+	unsigned answered = 0;
+
+	for (unsigned i = 0; i < request->path_count; i++)
+		if (asked[i].answered)
+			members[answered++] = members[i];
+	audit.count = 0;
+	audit.left_out = false;
+	if (answered > 0)
+		audit_run(&audit, members, answered, !request->not_production);
+	if (request->json)
+		print_json();
+	else
+		print_text();
+	if (audit.left_out)
+		(void)fprintf(stderr, "drr-agent: there are more than %d findings\nnext: repair these, and ask again\n", AUDIT_FINDINGS_MAX);
+	if (request->verbose)
+		(void)fprintf(stderr, "drr-agent: %u of %u members asked, %u findings\n", answered, request->path_count, audit.count);
+	return findings_exit();
+}
+
+static int load_all(const struct audit_request *request, struct error *error)
+{
+	for (unsigned i = 0; i < request->path_count; i++) {
+		asked[i].answered = false;
+		if (config_load(request->paths[i], &asked[i].config, error) || config_require_host_key(&asked[i].config, error))
+			return -1;
+	}
+	return 0;
+}
+
+static int look(const struct audit_request *request)
+{
+	struct error error = {0};
+	bool stop = false;
+	int exit_code = 0;
+
+	if (load_all(request, &error))
+		return report_error(&error);
+	for (unsigned i = 0; i < request->path_count && !stop; i++) {
+		int failed;
+
+		error_clear(&error);
+		if (ask_member(&asked[i], request->verbose, &stop, &error) == 0)
+			continue;
+		if (request->path_count > 1)
+			(void)fprintf(stderr, "drr-agent: member %s (%s):\n", asked[i].config.agent.name, request->paths[i]);
+		failed = report_error(&error);
+		exit_code = exit_code ? exit_code : failed;
+	}
+	if (!stop && (request->path_count > 1 || exit_code == 0)) {
+		int found = judge(request);
+
+		exit_code = exit_code ? exit_code : found;
+	}
+	return exit_code;
+}
+
+/* ---- the one change ------------------------------------------------------------------------------------------- */
+
+struct change {
+	const struct audit_request *request;
+	const struct config *config;
+	struct asking asking;
+	struct logbook book;
+	const char *wanted;
+	char was[sizeof the_link.facts.persistence];
+	bool stop;
+};
+
+static int prepare(struct change *change, struct error *error)
+{
+	const struct audit_request *request = change->request;
+
+	if (request->path_count != 1)
+		return error_set(error, ERROR_USAGE, "give one -c FILE, then the next member's", "--fix persistence changes one member at a time");
+	if (request->json)
+		return error_set(error, ERROR_USAGE, "leave out --json", "--fix persistence speaks to an operator");
+	if (strcmp(change->wanted, "local") != 0 && strcmp(change->wanted, "raid") != 0)
+		return error_set(error, ERROR_USAGE, "--to local, or --to raid", "persistence is local or raid here; not %s", change->wanted);
+	if (!request->yes && !isatty(STDIN_FILENO)) {
+		char next[ERROR_NEXT_MAX_BYTES];
+
+		(void)snprintf(next, sizeof next, "drr-agent audit --fix persistence --to %s --yes -c %s", change->wanted, request->paths[0]);
+		return error_set(error, ERROR_USAGE, next, "--fix persistence asks before it changes anything, and there is no terminal to ask on");
+	}
+	return load_all(request, error);
+}
+
+static void command(char next[ERROR_NEXT_MAX_BYTES], const char *verb, const struct change *change)
+{
+	struct buf text;
+
+	buf_init(&text, next, ERROR_NEXT_MAX_BYTES);
+	if (buf_printf(&text, "drr-agent %s -c %s", verb, change->config->path)) /* a path that is too long is left to the reader */
+		(void)buf_printf(&text, "drr-agent %s", verb);
+}
+
+/* No run may begin while this is under way, and none may be open. */
+static int take_lock(struct change *change, struct error *error)
+{
+	char next[ERROR_NEXT_MAX_BYTES];
+
+	if (logbook_open(&change->book, change->config->agent.state_dir, error))
+		return -1;
+	if (!change->book.state.run_open && !change->book.state.disable_open)
+		return 0;
+	command(next, "recover", change);
+	return error_set(error, ERROR_REFUSED, next, "the journal holds a run open: what it began comes first; nothing was changed");
+}
+
+static int look_at_persistence(struct change *change, struct error *error)
+{
+	const struct appliance_facts *facts = &the_link.facts;
+
+	if (ask(&change->asking, APPLIANCE_ASK_OBJECT, &change->stop, error))
+		return -1;
+	if (facts->persistence[0] == '\0')
+		return error_set(error, ERROR_ANSWER, "show gateway-peering in the domain, by hand", "the persistence of gateway-peering %s cannot be read",
+				 facts->object);
+	return 0;
+}
+
+static void tell_intent(const struct change *change)
+{
+	char line[AUDIT_FIX_LINE_BYTES];
+
+	audit_persistence_command(change->config->appliance.domain, the_link.facts.object, &the_link.wanted, line);
+	(void)printf("member   %s, domain %s\n", change->config->agent.name, change->config->appliance.domain);
+	(void)printf("change   persistence of gateway-peering %s: ", show(the_link.facts.object));
+	(void)printf("from %s ", show(change->was));
+	(void)printf("to %s\n", change->wanted);
+	(void)printf("command  %s\n", show(line));
+	(void)puts("Peering of this member can be interrupted for a moment; if it is the primary, another may take over. All members must have the same "
+		   "persistence:\ndo them one after the other. Nothing is saved.");
+}
+
+/* 0: yes. */
+static int ask_operator(struct change *change, struct error *error)
+{
+	struct mono deadline = mono_add_ms(clock_now(), ANSWER_WAIT_MS);
+	struct pollfd fd = {STDIN_FILENO, POLLIN, 0};
+	char answer[ANSWER_BYTES];
+	const char *start = answer;
+	ssize_t got = 0;
+	size_t length;
+	int number;
+
+	(void)printf("Type yes to do it: ");
+	(void)fflush(stdout);
+	do
+		number = loop_wait(&change->asking.loop, &fd, 1, deadline, error);
+	while (number == SIGHUP || (number == 0 && !fd.revents && !mono_reached(deadline, clock_now())));
+	if (number < 0)
+		return -1;
+	if (number == 0 && fd.revents)
+		got = read(STDIN_FILENO, answer, sizeof answer);
+	length = got > 0 ? (size_t)got : 0;
+	text_trim(&start, &length);
+	if (number == 0 && text_equal(start, length, "yes"))
+		return 0;
+	return error_set(error, ERROR_REFUSED, NULL, "not done: the answer was not yes; nothing was changed");
+}
+
+/* Sets it, and looks again, whatever the answer was: only what is read back counts. */
+static int set_and_verify(struct change *change, struct error *error)
+{
+	struct error set_error = {0}, look_error = {0};
+	bool failed = ask(&change->asking, APPLIANCE_SET_PERSISTENCE, &change->stop, &set_error) != 0;
+	char next[ERROR_NEXT_MAX_BYTES];
+
+	command(next, "audit", change);
+	if (failed && the_link.effect == APPLIANCE_NO_EFFECT) {
+		*error = set_error;
+		return -1;
+	}
+	if (change->stop || look_at_persistence(change, &look_error))
+		return error_set(error, ERROR_FAILED, next, "it is not known whether the persistence was changed: %s",
+				 failed ? set_error.what : look_error.what);
+	if (strcmp(the_link.facts.persistence, change->wanted) != 0)
+		return error_set(error, ERROR_FAILED, next, "the persistence is %s still, and should be %s%s%s", the_link.facts.persistence, change->wanted,
+				 failed ? ": " : "", failed ? set_error.what : "");
+	return 0;
+}
+
+static int change_persistence(struct change *change, struct error *error)
+{
+	if (look_at_persistence(change, error))
+		return -1;
+	(void)text_copy(change->was, sizeof change->was, the_link.facts.persistence, strlen(the_link.facts.persistence));
+	if (strcmp(change->was, change->wanted) == 0)
+		return error_set(error, ERROR_REFUSED, NULL, "the persistence of gateway-peering %s is %s already; nothing was changed",
+				 the_link.facts.object, change->wanted);
+	(void)snprintf(the_link.wanted.persistence, sizeof the_link.wanted.persistence, "%s", change->wanted);
+	if (strcmp(change->wanted, "raid") == 0)
+		(void)snprintf(the_link.wanted.raid_volume, sizeof the_link.wanted.raid_volume, "%s", default_raid_volume);
+	tell_intent(change);
+	link_close(&the_link); /* an operator thinks for longer than a session stays open */
+	if (!change->request->yes && ask_operator(change, error))
+		return -1;
+	if (look_at_persistence(change, error))
+		return -1;
+	if (strcmp(change->was, the_link.facts.persistence) != 0)
+		return error_set(error, ERROR_REFUSED, "look at it, and ask again", "somebody has made it %s meanwhile; nothing was changed by this",
+				 the_link.facts.persistence);
+	return set_and_verify(change, error);
+}
+
+static int fix_persistence(const struct audit_request *request)
+{
+	struct change change = {.request = request, .config = &asked[0].config, .book = {.lock_fd = -1, .fd = -1},
+				.wanted = request->persistence ? request->persistence : "local"};
+	struct error error = {0};
+	int failed = prepare(&change, &error);
+
+	if (failed)
+		return report_error(&error);
+	failed = take_lock(&change, &error);
+	if (!failed) {
+		failed = asking_open(&change.asking, &the_link, change.config, request->verbose, &error) || change_persistence(&change, &error);
+		asking_close(&change.asking);
+	}
+	logbook_close(&change.book);
+	if (failed) {
+		(void)fflush(stdout);
+		return report_error(&error);
+	}
+	(void)printf("done     gateway-peering %s: persistence %s, read back\n", show(the_link.facts.object), change.wanted);
+	(void)printf("This is in the running configuration only, until the next restart. When all members agree, the operator saves it: in domain %s, "
+		     "write memory.\n", change.config->appliance.domain);
+	return 0;
+}
+
+int ask_audit(const struct audit_request *request)
+{
+	return request->fix_persistence ? fix_persistence(request) : look(request);
+}
