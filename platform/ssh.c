@@ -37,6 +37,7 @@ enum {
 	KEY_HEAD_BYTES = 512,
 	READ_TIMEOUT_S = 1000000,  /* deadlines are the caller's; libssh2's own (60 s) would be measured with the wall clock */
 	FREE_TRIES = 8,
+	DISCONNECT_NO_MORE_METHODS = 14, /* RFC 4253 section 11.1; OpenSSH says "Too many authentication failures" with another number */
 };
 
 enum phase {
@@ -79,7 +80,8 @@ struct ssh {
 
 	/* the socket, as send_bytes() and receive_bytes() met it */
 	bool closed;       /* the peer's end */
-	bool disconnected; /* the peer's SSH_MSG_DISCONNECT; its text: */
+	bool disconnected; /* the peer's SSH_MSG_DISCONNECT; */
+	bool too_many_tries; /* ... because of our tries to log in; its text: */
 	char disconnect_text[160];
 	bool muted;        /* we are through with it: nothing goes out or in any more */
 	int sys_errno;     /* why it broke; 0: it did not, or it was closed in good order */
@@ -233,6 +235,8 @@ static void take_disconnect(LIBSSH2_SESSION *session, int reason, const char *me
 	(void)language;
 	(void)language_length;
 	ssh->disconnected = true;
+	ssh->too_many_tries = reason == DISCONNECT_NO_MORE_METHODS ||
+			      (message && message_length > 0 && memmem(message, (size_t)message_length, "uthentication", strlen("uthentication")));
 	ssh->disconnect_text[0] = '\0';
 	if (message && message_length > 0)
 		(void)text_escape(ssh->disconnect_text, sizeof ssh->disconnect_text, message, (size_t)message_length);
@@ -264,15 +268,31 @@ static int fail_password(struct ssh *ssh, const char *how, struct error *error)
 			 ssh->settings.user);
 }
 
+/* Words of servers that are full, or keep us out for a while: "Exceeded MaxStartups", "Not allowed at this time" (OpenSSH). */
+static bool tells_limit(const char *said)
+{
+	static const char *const words[] = {"exceeded", "not allowed", "too many", "limit", "maximum"};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcasestr(said, words[i]))
+			return true;
+	return false;
+}
+
 /* The server went away, or spoke no SSH from the start. */
 static int fail_unspoken(const struct ssh *ssh, struct error *error)
 {
 	static const char next[] = "look at the appliance's SSH access list and maximum-connections, and at host and port in [cli]";
 	char said[80];
 
+	(void)text_escape(said, sizeof said, ssh->seen, ssh->seen_bytes);
+	if (ssh->seen_bytes > 0 && tells_limit(said))
+		return error_set(error, ERROR_UNREACHABLE,
+				 "close other SSH sessions, try again in a minute, and look at the appliance's maximum-connections",
+				 "%s port %u turned the connection away because of a limit of its own: it said \"%s\"", ssh->settings.host, ssh->settings.port, said);
 	if (ssh->seen_bytes > 0)
 		return error_set(error, ERROR_UNREACHABLE, next, "%s port %u does not speak SSH: it said \"%s\"", ssh->settings.host,
-				 ssh->settings.port, text_escape(said, sizeof said, ssh->seen, ssh->seen_bytes));
+				 ssh->settings.port, said);
 	if (ssh->sys_errno != 0)
 		return error_set_errno(error, ERROR_UNREACHABLE, ssh->sys_errno, next,
 				       "the server at %s port %u closed the connection before it spoke SSH: connection limit or access list?",
@@ -285,19 +305,25 @@ static int fail_unspoken(const struct ssh *ssh, struct error *error)
 static int fail_gone(struct ssh *ssh, struct error *error)
 {
 	bool checking = ssh->report->password_sent && (ssh->phase == PHASE_PASSWORD || ssh->phase == PHASE_KEYBOARD);
+	const char *next = ssh->phase == PHASE_READY ? NULL : "log in with ssh by hand from this machine; where that works, try again";
 
 	if (ssh->phase == PHASE_HANDSHAKE && !version_find(ssh))
 		return fail_unspoken(ssh, error);
 	/* An orderly end instead of an answer is an answer; taking it for a lost connection would lead to another try and a locked account. */
 	if (checking && (ssh->disconnected || ssh->sys_errno == 0))
 		return fail_password(ssh, "closed the connection in answer to the password", error);
+	if (ssh->phase == PHASE_KEY && ssh->too_many_tries)
+		return error_set(error, ERROR_AUTH,
+				 "register key_file's public key for this user on the appliance, or take key_file out of [cli]: a refused key counts as a try to log in",
+				 "%s port %u refused the key of user \"%s\" and ended the connection: \"%s\"", ssh->settings.host, ssh->settings.port,
+				 ssh->settings.user, ssh->disconnect_text);
 	if (ssh->disconnected)
-		return error_set(error, ERROR_LOST, NULL, "%s port %u ended the connection while it was %s: \"%s\"", ssh->settings.host,
+		return error_set(error, ERROR_LOST, next, "%s port %u ended the connection while it was %s: \"%s\"", ssh->settings.host,
 				 ssh->settings.port, phase_texts[ssh->phase], ssh->disconnect_text);
 	if (ssh->sys_errno != 0)
-		return error_set_errno(error, ERROR_LOST, ssh->sys_errno, NULL, "the connection to %s port %u broke while it was %s",
+		return error_set_errno(error, ERROR_LOST, ssh->sys_errno, next, "the connection to %s port %u broke while it was %s",
 				       ssh->settings.host, ssh->settings.port, phase_texts[ssh->phase]);
-	return error_set(error, ERROR_LOST, NULL, "%s port %u closed the connection while it was %s", ssh->settings.host, ssh->settings.port,
+	return error_set(error, ERROR_LOST, next, "%s port %u closed the connection while it was %s", ssh->settings.host, ssh->settings.port,
 			 phase_texts[ssh->phase]);
 }
 
@@ -436,7 +462,8 @@ static bool list_common(const struct ssh *ssh, int method, const char *list, siz
 
 	for (int i = 0; i < count; i++) {
 		common = common || list_has(list, length, names[i]);
-		if (!strstr(names[i], "-cert-")) /* never asked for, see start_session() */
+		/* certificates are never asked for, see start_session(); the others are no algorithms, but signals in their list */
+		if (!strstr(names[i], "-cert-") && strncmp(names[i], "ext-info-", 9) != 0 && strncmp(names[i], "kex-strict-", 11) != 0)
 			(void)buf_printf(ours, "%s%s", ours->len > 0 ? "," : "", names[i]);
 	}
 	if (names)
