@@ -561,7 +561,6 @@ int soma_reader_end(struct soma_reader *reader, struct error *error)
 	trim_said(&reader->result);
 	trim_said(&reader->said);
 	reader->words_bytes = reader->said.len;
-	reader->mixed = reader->have_events && text_equal(reader->result.data, reader->result.len, "OK");
 	return 0;
 }
 
@@ -577,7 +576,8 @@ enum soma_outcome soma_reader_outcome(const struct soma_reader *reader)
 		return SOMA_COMPLAINT;
 	if (!result->overflow && text_equal(result->data, result->len, "OK"))
 		return SOMA_OK;
-	if (!result->overflow && text_equal(result->data, result->len, "Authentication failure"))
+	/* However it is spelled or goes on: to take a refusal for something else would mean to send the password again. */
+	if (result->len >= strlen("authentication fail") && strncasecmp(result->data, "authentication fail", strlen("authentication fail")) == 0)
 		return SOMA_DENIED;
 	if (result->len > 0)
 		return SOMA_COMPLAINT;

@@ -98,7 +98,6 @@ struct soma_reader {
 	bool have_file;     /* a file element was there; an empty file has no bytes */
 	bool have_listing;
 	bool have_result;   /* also when it is empty */
-	bool mixed;         /* an error log beside a result OK: something may have been done */
 	char code[SOMA_CODE_BYTES];            /* faultcode */
 	char words[SOMA_WORDS_MAX_BYTES + 1];  /* foreign */
 	size_t words_bytes;

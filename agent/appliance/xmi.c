@@ -167,12 +167,21 @@ static void next_step(struct xmi *xmi)
 	prepare(xmi);
 }
 
+static unsigned answered_bit(const struct xmi *xmi)
+{
+	if (xmi->kind == KIND_OP)
+		return 1u << (unsigned)xmi->op;
+	return 1u << (xmi->kind == KIND_FILE ? XMI_ANSWERED_FILE : XMI_ANSWERED_LIST);
+}
+
 /* Wrong credentials, an unknown domain and a forbidden operation are one answer. */
 static void take_denial(struct xmi *xmi, const struct xmi_step *step, const char *said)
 {
 	char domain[NAME_SHOWN_BYTES];
 
 	no_effect(xmi, step);
+	if (xmi->answered & answered_bit(xmi))
+		xmi->authenticated = false; /* it was allowed before: the password was changed, or the account is locked */
 	text_escape(domain, sizeof domain, domain_of(xmi, step), strlen(domain_of(xmi, step)));
 	if (!xmi->authenticated) {
 		(void)error_set(&xmi->error, ERROR_AUTH, "log in to the web interface with the user and password of [xmi], in that domain; then correct what is wrong",
@@ -203,9 +212,11 @@ static void take_complaint(struct xmi *xmi, const struct xmi_step *step)
 {
 	char words[WORDS_SHOWN_BYTES];
 
-	xmi->authenticated = true;
-	if (!xmi->reader.mixed)
+	/* An error log alone, without any result text, is a refusal. A text that is not known may stand beside the work. */
+	if (xmi->reader.have_events && xmi->reader.result.len == 0 && !xmi->reader.result.overflow) {
+		xmi->authenticated = true;
 		no_effect(xmi, step);
+	}
 	if (is_missing_file(xmi)) {
 		xmi->file_missing = true;
 		next_step(xmi);
@@ -217,15 +228,11 @@ static void take_complaint(struct xmi *xmi, const struct xmi_step *step)
 	}
 }
 
-/* The sender's fault was found before anything was done; of another one it is not known. */
+/* Whatever its code says: the appliance answers failures of all kinds with "Client", so a command may have had its effect. */
 static void take_fault(struct xmi *xmi, const struct xmi_step *step)
 {
-	const char *colon = strchr(xmi->reader.code, ':');
-	const char *code = colon ? colon + 1 : xmi->reader.code;
 	char words[WORDS_SHOWN_BYTES];
 
-	if (strcmp(code, "Client") == 0 || strcmp(code, "Sender") == 0)
-		no_effect(xmi, step);
 	if (step->flags & XMI_TOLERANT) {
 		next_step(xmi);
 		return;
@@ -254,16 +261,22 @@ static void take_success(struct xmi *xmi, const struct xmi_step *step, enum soma
 	}
 	if (step->flags & XMI_EFFECT)
 		xmi->effect = APPLIANCE_EFFECT_DONE;
-	if (take_file(xmi, step) || (step->take && step->take(xmi)))
+	if (take_file(xmi, step) || (step->take && step->take(xmi))) {
 		fail(xmi);
-	else
-		next_step(xmi);
+		return;
+	}
+	next_step(xmi);
+	if (xmi->status == XMI_DONE)
+		xmi->answered |= answered_bit(xmi);
 }
 
 static void take_status(struct xmi *xmi, const struct xmi_step *step, int http_status)
 {
-	if (http_status >= 400 && http_status < 500)
-		no_effect(xmi, step);
+	static const int before_anything[] = {400, 404, 405, 413, 414, 415};
+
+	for (size_t i = 0; i < sizeof before_anything / sizeof before_anything[0]; i++)
+		if (http_status == before_anything[i] && !xmi->reader.have_response)
+			no_effect(xmi, step);
 	(void)error_set(&xmi->error, ERROR_ANSWER, "check that url in [xmi] is the one of the XML management interface: https://HOST:5550/service/mgmt/current",
 			"%s %s was answered with HTTP status %d", step->verb, step->class_name, http_status);
 	fail(xmi);
@@ -274,6 +287,8 @@ static void take_response(struct xmi *xmi, const struct xmi_step *step, int http
 	enum soma_outcome outcome = readable ? soma_reader_outcome(&xmi->reader) : SOMA_STRANGE;
 	char said[32];
 
+	if (http_status == 401)
+		xmi->authenticated = false;
 	if (http_status == 401 || http_status == 403) {
 		(void)snprintf(said, sizeof said, "HTTP status %d", http_status);
 		take_denial(xmi, step, said);

@@ -14,6 +14,8 @@ enum {
 	XMI_BODY_MAX_BYTES = 96 * 1024 * 1024, /* one response: such a file in base64 */
 };
 
+enum { XMI_ANSWERED_FILE = APPLIANCE_OP_COUNT, XMI_ANSWERED_LIST };
+
 enum xmi_status { XMI_IDLE, XMI_BUSY, XMI_DONE, XMI_FAILED };
 
 struct xmi_settings { /* the caller's; must outlive the xmi */
@@ -32,6 +34,7 @@ struct xmi {
 	enum xmi_status status;
 	enum appliance_effect effect;
 	bool authenticated;            /* some request was answered with a result: the credentials are right */
+	unsigned answered;             /* operations that were, by bit; XMI_ANSWERED_FILE and _LIST: files, listings: a denial of one of these means that the credentials are not right any more */
 
 	/* of xmi_start_file() */
 	bool file_missing;             /* there is no such file (the operation is XMI_DONE then) */

@@ -1,14 +1,20 @@
 #include "engine/link.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
+
+#include "platform/clock.h"
 
 int link_init(struct link *link, const struct config *config, struct error *error)
 {
 	struct appliance_facts *facts = &link->facts;
 
 	link->config = config;
-	memset(facts, 0, sizeof *facts);
+	memset(facts, 0, offsetof(struct appliance_facts, peerings)); /* the two arrays are large, and valid as far as their counts say */
+	facts->have_peerings = facts->have_log_targets = false;
+	facts->log_target_count = 0;
+	memset(facts->ways, 0, sizeof facts->ways);
 	memset(&link->wanted, 0, sizeof link->wanted);
 	facts->uptime_reload_s = facts->uptime_reboot_s = facts->store_keys = facts->collections = -1;
 	link->status = LINK_IDLE;
@@ -140,6 +146,24 @@ static enum link_status step_xmi(struct link *link, struct mono now)
 	return finish(link, LINK_FAILED, link->xmi.effect);
 }
 
+/* The CLI lets nobody in, and XMI only failed a moment ago: while the service may be disabled that is no verdict, the next attempt goes over XMI again. */
+static void keep_hope(struct link *link)
+{
+	bool matters = link->op == APPLIANCE_DISABLE || link->op == APPLIANCE_ENABLE || link->op == APPLIANCE_ASK_SERVICE;
+	enum error_code code = link->cli.error.code;
+	bool closed = code == ERROR_AUTH || code == ERROR_HOST_KEY || code == ERROR_PERMISSION || code == ERROR_UNREACHABLE;
+
+	if (!matters || !closed || !link->config->xmi.url.text[0] || !xmi_can(link->op))
+		return;
+	if (link->xmi_error.code != ERROR_NONE && link->xmi_again_at.ms == INT64_MAX)
+		return; /* refused credentials or a wrong key: that way is closed as well */
+	if (link->xmi_error.code == ERROR_NONE && !(link->xmi_unable & 1u << link->op))
+		return; /* XMI was not the reason */
+	error_clear(&link->xmi_error);
+	link->xmi_unable &= ~(1u << link->op);
+	link->error.code = ERROR_LOST;
+}
+
 static enum link_status step_cli(struct link *link, struct mono now)
 {
 	enum cli_link_status status = cli_link_step(&link->cli, now);
@@ -149,6 +173,7 @@ static enum link_status step_cli(struct link *link, struct mono now)
 	if (status == CLI_LINK_DONE)
 		return finish(link, LINK_DONE, link->cli.effect);
 	link->error = link->cli.error;
+	keep_hope(link);
 	return finish(link, LINK_FAILED, link->cli.effect);
 }
 
@@ -179,9 +204,17 @@ struct mono link_deadline(const struct link *link)
 
 void link_close(struct link *link)
 {
+	bool hung = link->status == LINK_WAIT && link->way == APPLIANCE_WAY_XMI;
+
 	cli_link_close(&link->cli);
 	if (link->config->xmi.url.text[0])
 		xmi_link_close(&link->xmi);
+	if (hung) { /* the caller's patience is over: the next operation must not hang there as well */
+		error_clear(&link->xmi_error);
+		(void)error_set(&link->xmi_error, ERROR_TIMEOUT, "look at the XML management interface", "%s got no answer over XMI in time", appliance_op_name(link->op));
+		link->xmi_again_at = mono_add_ms(clock_now(), LINK_XMI_PAUSE_MS);
+		link->xmi_told = false;
+	}
 	if (link->status == LINK_WAIT) {
 		link->effect = link->way == APPLIANCE_WAY_XMI ? link->xmi.effect : link->way == APPLIANCE_WAY_CLI ? link->cli.effect : APPLIANCE_NO_EFFECT;
 		link->status = LINK_IDLE;

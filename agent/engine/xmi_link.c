@@ -38,6 +38,13 @@ void xmi_link_free(struct xmi_link *link)
 	secretfile_free(&link->head);
 }
 
+static void wipe_head(struct xmi_link *link)
+{
+	if (link->head.bytes)
+		explicit_bzero(link->head.bytes, SECRETFILE_PAGE_BYTES);
+	link->head.length = 0;
+}
+
 static void drop_connection(struct xmi_link *link)
 {
 	transport_close(link->transport);
@@ -51,6 +58,7 @@ void xmi_link_close(struct xmi_link *link)
 	static const struct error closed = {.code = ERROR_LOST, .what = "the request was given up"};
 
 	drop_connection(link);
+	wipe_head(link);
 	if (link->status != XMI_LINK_WAIT)
 		return;
 	xmi_lost(&link->xmi, &closed);
@@ -97,13 +105,6 @@ static int make_head(struct xmi_link *link, size_t body_bytes)
 	return 0;
 }
 
-static void wipe_head(struct xmi_link *link)
-{
-	if (link->head.bytes)
-		explicit_bzero(link->head.bytes, SECRETFILE_PAGE_BYTES);
-	link->head.length = 0;
-}
-
 static int take_body(void *context, const char *bytes, size_t count, struct error *error)
 {
 	struct xmi_link *link = context;
@@ -144,6 +145,7 @@ static void begin(struct xmi_link *link, int timeouts, struct mono now)
 	error_clear(&link->error);
 	link->status = XMI_LINK_WAIT;
 	link->effect = APPLIANCE_NO_EFFECT;
+	link->repeated = false;
 	wipe_head(link);
 	begin_response(link);
 	link->operation_deadline = mono_add_ms(now, timeouts * timeout_ms(link));
@@ -209,7 +211,7 @@ static enum xmi_link_status fail(struct xmi_link *link, struct mono now)
 /* A kept connection that was closed while it was idle is no failure, as long as nothing of the response is here and the request can have had no effect. */
 static bool may_repeat(const struct xmi_link *link)
 {
-	return link->reused && link->http.status == 0 && link->http.body_bytes == 0 && link->xmi.effect == APPLIANCE_NO_EFFECT;
+	return link->reused && !link->repeated && link->http.status == 0 && link->http.body_bytes == 0 && link->xmi.effect == APPLIANCE_NO_EFFECT;
 }
 
 static enum xmi_link_status lose(struct xmi_link *link, struct mono now)
@@ -218,6 +220,7 @@ static enum xmi_link_status lose(struct xmi_link *link, struct mono now)
 		return fail(link, now);
 	error_clear(&link->error);
 	xmi_lost(&link->xmi, &link->error);
+	link->repeated = true; /* once: each connection carries the password */
 	start_kind(link);
 	wipe_head(link);
 	connect_anew(link, now);
@@ -237,6 +240,16 @@ static enum xmi_link_status silence(struct xmi_link *link, struct mono now)
 
 /* ---- moving bytes --------------------------------------------------------------------------------------------- */
 
+/* On a kept connection something is there before anything was asked: its end, or bytes that would be taken for the answer. */
+static bool is_stale(struct xmi_link *link)
+{
+	struct error ended = {0};
+	char byte;
+	size_t got = 0;
+
+	return transport_read(link->transport, &byte, sizeof byte, &got, &ended) != 0 || got > 0;
+}
+
 /* Sends head and document, as far as the transport takes them. 0, or -1: the connection is gone. A request that has not left as a whole has no effect. */
 static int push(struct xmi_link *link, struct mono now)
 {
@@ -245,6 +258,8 @@ static int push(struct xmi_link *link, struct mono now)
 
 	if (!body)
 		return 0;
+	if (link->head.length == 0 && link->reused && is_stale(link))
+		return error_set(&link->error, ERROR_LOST, NULL, "the kept connection is not silent any more");
 	if (link->head.length == 0 && make_head(link, body_bytes))
 		return -1;
 	for (;;) {
@@ -297,8 +312,10 @@ static enum xmi_link_status take_response(struct xmi_link *link, struct mono now
 	size_t unsent;
 	enum xmi_status status;
 
-	if (xmi_request(&link->xmi, &unsent)) { /* it answers before it has read all: what it says counts, the connection does not */
-		xmi_sent(&link->xmi);
+	if (xmi_request(&link->xmi, &unsent) || link->head.length > 0) { /* it answers before it has read all: what it says counts, the connection does not */
+		if (xmi_request(&link->xmi, &unsent))
+			xmi_sent(&link->xmi);
+		wipe_head(link);
 		link->http.keep = false;
 	}
 	status = xmi_response(&link->xmi, link->http.status);

@@ -49,6 +49,7 @@ struct xmi_link {
 	void *context;
 	struct secret head;           /* the request's head, with Authorization; its length is 0 while none is being sent */
 	size_t sent_bytes;            /* of head and body */
+	bool repeated;                /* this operation was begun anew once */
 	bool more;                    /* the last step stopped before it had to wait */
 	cli_link_trace_function *trace; /* hears the name of each operation and what became of it */
 	void *trace_context;

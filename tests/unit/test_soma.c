@@ -83,7 +83,7 @@ static void read_pieces(const char *text, size_t length, size_t piece, struct bu
 		buf_printf(out, "%s: %s\n", error_name(error.code), error.what);
 		assert_true(error.next[0]);
 	} else {
-		buf_printf(out, "%s%s, %" PRIu64 " rows", outcome_name(soma_reader_outcome(&reader)), reader.mixed ? " (mixed)" : "", reader.rows);
+		buf_printf(out, "%s, %" PRIu64 " rows", outcome_name(soma_reader_outcome(&reader)), reader.rows);
 		if (reader.have_file)
 			buf_printf(out, ", a file of %" PRIu64 " bytes", reader.file_bytes);
 		if (reader.have_listing)

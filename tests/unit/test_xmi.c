@@ -497,9 +497,6 @@ static void a_refusal_has_no_effect(void **state)
 	effect_after("error-log", 200, ERROR_ANSWER, "refused modify-config APIConnectGatewayService: Invalid object name: <x>; nothing done", APPLIANCE_NO_EFFECT);
 	effect_after("error-log-dp", 200, ERROR_ANSWER, "Unable to locate", APPLIANCE_NO_EFFECT);
 	effect_after("error-log-empty", 200, ERROR_ANSWER, "gives no reason", APPLIANCE_NO_EFFECT);
-	effect_after("result-other", 200, ERROR_ANSWER, "Action failed - xxx", APPLIANCE_NO_EFFECT);
-	effect_after("fault", 200, ERROR_ANSWER, "Internal Error (from client)", APPLIANCE_NO_EFFECT);
-	effect_after("fault", 500, ERROR_ANSWER, "Internal Error (from client)", APPLIANCE_NO_EFFECT);
 	effect_after("auth-failure", 200, ERROR_PERMISSION, "the credentials are right", APPLIANCE_NO_EFFECT);
 	effect_after("html", 403, ERROR_PERMISSION, "HTTP status 403", APPLIANCE_NO_EFFECT);
 	effect_after("html", 404, ERROR_ANSWER, "HTTP status 404", APPLIANCE_NO_EFFECT);
@@ -516,6 +513,9 @@ static void an_unclear_answer_leaves_the_effect_possible(void **state)
 	effect_after("not-xml", 200, ERROR_ANSWER, "no XML", APPLIANCE_EFFECT_POSSIBLE);
 	effect_after("doctype", 200, ERROR_ANSWER, "document type", APPLIANCE_EFFECT_POSSIBLE);
 	effect_after("html", 200, ERROR_ANSWER, "no response of the management interface", APPLIANCE_EFFECT_POSSIBLE);
+	effect_after("result-other", 200, ERROR_ANSWER, "Action failed - xxx", APPLIANCE_EFFECT_POSSIBLE);
+	effect_after("fault", 200, ERROR_ANSWER, "Internal Error (from client)", APPLIANCE_EFFECT_POSSIBLE);
+	effect_after("fault", 500, ERROR_ANSWER, "Internal Error (from client)", APPLIANCE_EFFECT_POSSIBLE);
 	effect_after("ok", 503, ERROR_ANSWER, "HTTP status 503", APPLIANCE_EFFECT_POSSIBLE);
 }
 
@@ -557,8 +557,12 @@ static void a_denial_names_all_three_causes(void **state)
 	run(APPLIANCE_ASK_PEERING, ALL("fault"), XMI_FAILED);
 	assert_false(xmi.authenticated); /* a request that cannot be read is refused before anyone is asked for a password */
 	accept_credentials();
-	run(APPLIANCE_ASK_PEERING, ALL("auth-failure"), XMI_FAILED);
+	run(APPLIANCE_ASK_COLLECTIONS, ALL("auth-failure"), XMI_FAILED);
 	failed_with(ERROR_PERMISSION, "the credentials are right, they were accepted before");
+	/* What was allowed before is refused: the password was changed meanwhile, or the account is locked. */
+	run(APPLIANCE_ASK_PEERING, ALL("auth-failure"), XMI_FAILED);
+	failed_with(ERROR_AUTH, "the credentials of [xmi] are wrong");
+	assert_false(xmi.authenticated);
 }
 
 /* ---- files and listings */
