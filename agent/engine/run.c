@@ -36,10 +36,12 @@ static int due_event(struct runner *r, struct mono now)
 		return RUN_EV_SKIP; /* "up" is worth a wait, not more */
 	}
 	if (r->stop_wanted && !r->stop_told && !runner_defers_stop(r)) {
+		bool before = r->arming; /* nothing was sent: there is nothing of ours to enable */
+
 		r->stop_told = true;
 		abandon(r);
 		runner_evidence(r, "%s", r->stop_reason);
-		return RUN_EV_STOP;
+		return before ? RUN_EV_REFUSED : RUN_EV_STOP;
 	}
 	if (r->running >= 0 && link_step(&r->link, now) != LINK_WAIT) {
 		int event = runner_judge(r, now);

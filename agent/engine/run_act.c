@@ -136,8 +136,6 @@ void runner_open_log(struct runner *r)
 		r->log.trouble = r->log_trouble;
 		return;
 	}
-	if (!r->request->dry_run)
-		source_allow_changes(r->source);
 	source_set_active(r->source, true);
 }
 
@@ -206,8 +204,10 @@ static void resume_mark(struct runner *r)
 	r->source = source_open(r->config, &r->book.state.mark, &error);
 	if (!r->source)
 		report_line(&r->report, run_state_step(r->state), "started", error.what, error.next[0] ? error.next : NULL);
-	else
+	else {
+		source_allow_changes(r->source);
 		source_set_active(r->source, true);
+	}
 }
 
 static void enter_log_state(struct runner *r, struct mono now)
@@ -288,6 +288,8 @@ void runner_enter(struct runner *r, struct mono now)
 	bool same_phase = r->previous < RUN_STATE_COUNT && plans[r->previous].phase == plans[r->state].phase &&
 			  plans[r->state].phase != PHASE_NONE;
 
+	if (r->source && r->state != RUN_PRECHECK && r->state != RUN_OVER)
+		source_allow_changes(r->source); /* it was decided to act */
 	r->pending = r->wanted = -1;
 	r->deciding = r->arming = false;
 	r->start_at = now;
@@ -670,7 +672,7 @@ static void record_command(struct runner *r, enum run_state state, enum run_even
 		record_result(r, JOURNAL_OUTCOME, JOURNAL_FLUSH, result_of(event), row->sentence);
 		break;
 	case RUN_DISABLE:
-		if (event != RUN_EV_SKIP && event != RUN_EV_DONE)
+		if (event != RUN_EV_SKIP && event != RUN_EV_DONE && !r->arming)
 			record_result(r, JOURNAL_OUTCOME, JOURNAL_DISABLE, result_of(event), row->sentence);
 		break;
 	case RUN_DISABLE_WAIT:

@@ -66,8 +66,10 @@ static bool take_message(struct source_syslog *syslog, const char *message, size
 	}
 	if (syslog->have_from && is_before(&parsed, &syslog->from))
 		return false;
+	/* The latest: an appliance that was cut off may send older lines after newer ones. */
+	if (!syslog->have_last || !is_before(&parsed, &syslog->last))
+		syslog->last = (struct mark){.kind = MARK_TIME, .time_kind = parsed.time_kind, .time_ms = parsed.time_ms};
 	syslog->have_last = true;
-	syslog->last = (struct mark){.kind = MARK_TIME, .time_kind = parsed.time_kind, .time_ms = parsed.time_ms};
 	return true;
 }
 
@@ -210,13 +212,15 @@ static bool ready(const struct source *source, struct error *error)
 
 static bool mark_syslog(struct source *source, struct mark *mark)
 {
-	const struct source_syslog *syslog = self_const(source);
+	struct source_syslog *syslog = self(source);
 
-	if (syslog->have_last)
-		*mark = syslog->last;
-	else if (syslog->have_from)
+	if (syslog->have_last) { /* what the appliance queued before, and sends only now, is no news */
+		syslog->from = syslog->last;
+		syslog->have_from = true;
+	}
+	if (syslog->have_from)
 		*mark = syslog->from;
-	return syslog->have_last || syslog->have_from;
+	return syslog->have_from;
 }
 
 static unsigned poll_syslog(const struct source *source, struct pollfd *fds)

@@ -314,8 +314,7 @@ static void take_targets(struct source_xmi *xmi, struct mono now, struct error *
 	if (!judge_targets(xmi, &missing, &why)) {
 		fail(xmi, &why, now, error);
 	} else if (missing && !xmi->source.may_change) {
-		(void)error_set(&why, ERROR_REFUSED, "drr-agent run makes it", "the appliance has no log target \"" CONFIG_OWN_TARGET "\" yet (manage_target = yes in [log])");
-		fail(xmi, &why, now, error);
+		end_look(xmi, now); /* a log with nothing in it; the target is made when a run acts */
 	} else if (missing) {
 		xmi->work = TARGET;
 		xmi_link_start(&xmi->link, APPLIANCE_SET_LOG_TARGET, now);
@@ -361,6 +360,8 @@ static void proceed(struct source_xmi *xmi, struct mono now, struct error *error
 		after_history(xmi, now);
 		break;
 	default:
+		if (xmi->link.xmi.file_missing)
+			xmi->target_settled = false; /* a reload takes an unsaved target away: the next look makes it again */
 		snapshot_end(&xmi->snapshot, xmi->link.xmi.file_missing ? SNAPSHOT_MISSING : SNAPSHOT_COMPLETE);
 		break;
 	}

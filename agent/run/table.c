@@ -61,7 +61,7 @@ static const struct run_row rows[] = {
 	{RUN_DISABLE, RUN_EV_NOT_SENT, RUN_DISABLE, GO, "session lost before the disable was sent: again"},
 	{RUN_DISABLE, RUN_EV_UNKNOWN, RUN_DISABLE_WAIT, GO, "session lost behind the disable: the state decides"},
 	{RUN_DISABLE, RUN_EV_DEADLINE, RUN_RESCUE, GO, "the disable could not be sent in time: enabling, to be sure"},
-	{RUN_DISABLE, RUN_EV_REFUSED, RUN_OVER, RUN_FAILED, false, "the journal cannot be written: nothing was disabled"},
+	{RUN_DISABLE, RUN_EV_REFUSED, RUN_OVER, RUN_FAILED, false, "stopped, or the journal cannot be written, before the disable: nothing was disabled"},
 	/* Not "nothing was disabled": the outcome that could not be written may be that of a disable, and one that got no answer before may arrive late. */
 	{RUN_DISABLE, RUN_EV_DISK, RUN_RESCUE, GO, "the journal cannot be written: enabling, to be sure"},
 	{RUN_DISABLE, RUN_EV_DENIED, RUN_RESCUE_WAIT, GO, "the appliance does not let us in, or lacks a right, to disable: looking whether the service is enabled"},
