@@ -3,6 +3,7 @@
 
 #include <expat.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,58 @@ enum {
 	PIECE_BYTES = 16384,        /* what expat gets at once */
 	TOKEN_MAX_BYTES = 256 * 1024, /* an unfinished tag, comment or instruction, which expat holds as a whole */
 };
+
+/* What expat holds, all parsers together: it calls its allocator without a context, and it keeps every name that it has met. One thread only. */
+static size_t held_bytes;
+
+struct block {
+	_Alignas(max_align_t) size_t bytes;
+};
+
+static bool fits(size_t more_bytes)
+{
+	return more_bytes <= XML_MEMORY_MAX_BYTES && held_bytes <= XML_MEMORY_MAX_BYTES - more_bytes;
+}
+
+static void *take(size_t bytes)
+{
+	struct block *block = fits(bytes) ? malloc(sizeof *block + bytes) : NULL;
+
+	if (!block)
+		return NULL;
+	block->bytes = bytes;
+	held_bytes += bytes;
+	return block + 1;
+}
+
+static void give(void *memory)
+{
+	struct block *block = memory;
+
+	if (!block)
+		return;
+	block--;
+	held_bytes -= block->bytes;
+	free(block);
+}
+
+static void *resize(void *memory, size_t bytes)
+{
+	struct block *block = memory;
+	size_t before;
+
+	if (!memory)
+		return take(bytes);
+	before = (--block)->bytes;
+	if (bytes > before && !fits(bytes - before))
+		return NULL;
+	block = realloc(block, sizeof *block + bytes);
+	if (!block)
+		return NULL;
+	block->bytes = bytes;
+	held_bytes = held_bytes - before + bytes;
+	return block + 1;
+}
 
 struct xml {
 	const struct xml_functions *functions;
@@ -111,13 +164,14 @@ static void XMLCALL on_doctype(void *context, const XML_Char *name, const XML_Ch
 
 struct xml *xml_open(const struct xml_functions *functions, void *context)
 {
+	static const XML_Memory_Handling_Suite counted = {take, resize, give};
 	struct xml *xml = calloc(1, sizeof *xml);
 
 	if (!xml)
 		return NULL;
 	xml->functions = functions;
 	xml->context = context;
-	xml->parser = XML_ParserCreate(NULL);
+	xml->parser = XML_ParserCreate_MM(NULL, &counted, NULL);
 	if (!xml->parser) {
 		free(xml);
 		return NULL;
@@ -137,7 +191,7 @@ static int explain(struct xml *xml)
 	if (xml->stopped)
 		return -1; /* whoever stopped has filled the error */
 	if (code == XML_ERROR_NO_MEMORY)
-		return error_set(xml->error, ERROR_INTERNAL, "free memory on this machine, and try again", "there is no memory to read an answer");
+		return error_set(xml->error, ERROR_ANSWER, next_step, "the answer is XML that is not read: it takes more than %d bytes of memory", XML_MEMORY_MAX_BYTES);
 	return error_set(xml->error, ERROR_ANSWER, next_step, "the answer is no XML: %s (line %lu)", XML_ErrorString(code),
 			 (unsigned long)XML_GetCurrentLineNumber(xml->parser));
 }

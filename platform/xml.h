@@ -1,5 +1,6 @@
 /* xml.h - XML as a stream of events (expat underneath). Namespaces are cut off: names are local names. A document type, a nesting deeper than
- * XML_DEPTH_MAX or a name longer than XML_NAME_BYTES is an error. Pure. */
+ * XML_DEPTH_MAX, a name longer than XML_NAME_BYTES and a document that takes more memory than XML_MEMORY_MAX_BYTES are
+ * errors. Pure, but for the count of that memory; one thread. */
 #ifndef DRR_PLATFORM_XML_H
 #define DRR_PLATFORM_XML_H
 
@@ -7,7 +8,12 @@
 
 #include "base/error.h"
 
-enum { XML_DEPTH_MAX = 32, XML_NAME_BYTES = 128, XML_ATTRIBUTES_MAX = 32 };
+enum {
+	XML_DEPTH_MAX = 32,
+	XML_NAME_BYTES = 128,
+	XML_ATTRIBUTES_MAX = 32,
+	XML_MEMORY_MAX_BYTES = 4 * 1024 * 1024, /* of all parsers together */
+};
 
 struct xml_functions {
 	/* ATTRIBUTES: name, value, name, value, ..., NULL; local names; valid during the call. Text comes in pieces of any size. Non-zero from

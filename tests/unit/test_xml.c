@@ -144,6 +144,45 @@ static void a_tag_has_a_limit(void **state)
 	xml_close(xml);
 }
 
+static int ignore_start(void *context, const char *name, const char *const *attributes)
+{
+	return 0;
+}
+
+static int ignore_text(void *context, const char *bytes, size_t count)
+{
+	return 0;
+}
+
+static int ignore_end(void *context, const char *name)
+{
+	return 0;
+}
+
+/* The parser keeps every name it has met: names without end must not take memory without end. */
+static void memory_has_a_limit(void **state)
+{
+	static const struct xml_functions ignore = {ignore_start, ignore_text, ignore_end};
+	struct xml *xml = xml_open(&ignore, NULL);
+	struct error error = {0};
+	char tag[32];
+	int names = 0;
+
+	assert_int_equal(xml_input(xml, "<x>", 3, 0, &error), 0);
+	for (int status = 0; status == 0; names++) {
+		snprintf(tag, sizeof tag, "<a%d/>", names);
+		status = xml_input(xml, tag, strlen(tag), 0, &error);
+		assert_true(names < 1000000);
+	}
+	assert_int_equal(error.code, ERROR_ANSWER);
+	assert_non_null(strstr(error.what, "memory"));
+	assert_true(names > 1000); /* no honest answer comes near */
+	xml_close(xml);
+	xml = xml_open(&ignore, NULL); /* and it is all given back */
+	assert_int_equal(xml_input(xml, "<x/>", 4, 1, &(struct error){0}), 0);
+	xml_close(xml);
+}
+
 static void a_function_can_stop(void **state)
 {
 	struct error error;
@@ -164,6 +203,7 @@ int main(void)
 		cmocka_unit_test(a_document_type_is_refused),
 		cmocka_unit_test(depth_names_and_attributes_have_limits),
 		cmocka_unit_test(a_tag_has_a_limit),
+		cmocka_unit_test(memory_has_a_limit),
 		cmocka_unit_test(a_function_can_stop),
 	};
 
