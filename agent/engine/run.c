@@ -97,7 +97,7 @@ static struct mono next_deadline(const struct runner *r, struct mono now)
 		at = mono_earlier(at, source_deadline(r->source));
 	if (r->deciding || r->arming)
 		at = mono_earlier(at, r->log_until);
-	if (runner_watches_log(r))
+	if (runner_watches_log(r) && r->running < 0)
 		at = mono_earlier(at, r->session_until);
 	if (r->state == RUN_AWAIT && !r->work_open)
 		at = mono_earlier(at, r->quiet_at);

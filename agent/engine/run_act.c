@@ -515,11 +515,24 @@ void runner_expect_late(struct runner *r, struct mono now)
 	r->late_until = mono_add_ms(now, window_ms < half_bounce_ms ? window_ms : half_bounce_ms);
 }
 
+/* Once for each time that XMI is given up, so that nobody wonders why a run became slow or asks another way. */
+static void tell_xmi(struct runner *r)
+{
+	struct link *link = &r->link;
+
+	if (link->xmi_error.code == ERROR_NONE || link->xmi_told)
+		return;
+	link->xmi_told = true;
+	report_line(&r->report, run_state_step(r->state), "started", "the XML management interface is not used for now, the command line is asked instead",
+		    link->xmi_error.what);
+}
+
 int runner_judge(struct runner *r, struct mono now)
 {
 	bool done = r->link.status == LINK_DONE;
 	int event = done ? judge_done(r, now) : judge_failed(r);
 
+	tell_xmi(r);
 	lengthen_pause(r, !done && event != RUN_EV_DONE && r->state != RUN_PRECHECK);
 	if (appliance_op_changes((enum appliance_op)r->running)) {
 		r->outcome_unknown = event == RUN_EV_UNKNOWN;

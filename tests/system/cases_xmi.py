@@ -1,6 +1,7 @@
 """The XML management interface beside the command line: the same facts, the same run, and what happens when one of the two fails."""
 
 import json
+import os
 
 from cases_refusals import by_hand
 from harness import World, case, check, contains, equal
@@ -157,6 +158,7 @@ def nothing_there():
         contains(world.call(config, "check", "--connect").text, "access list")
         result = world.run(config)
         equal((result.exit, world.count("flush"), world.bounced()), (0, 1, 1), "exit, flushes, bounces")
+        equal(len([s for s in result.sentences() if "XML management interface is not used" in s]), 1, "how often it is said")
 
 
 @case("xmi: another key than the pinned one: no password is sent")
@@ -272,3 +274,19 @@ def verbose():
         result = world.call(world.config("gw1", xmi=True), "status", "--verbose", json_output=False)
         equal(result.exit, 0, "exit")
         check("uthorization" not in result.text and "Basic " not in result.text, "a header is shown:", result.text)
+
+
+@case("xmi: a log of 10 MB is read through XMI in little memory", slow=True)
+def big_log():
+    with World(xmi="yes", log_size_kb="50000") as world:
+        world.lab.call("bulk", member="gw1", mb=10)
+        check(os.path.getsize(world.lab.member("gw1").log_file) >= 9_990_000, "the log is not that long")
+        config = world.config("gw1", xmi=True, log__source="xmi", log__file=None)
+        agent = world.begin(config, "status", json_output=False)
+        peak = agent.peak_kb()
+        result = agent.result()
+        equal(result.exit, 0, "exit")
+        contains(result.out, "log        ")
+        check("cannot be read" not in result.out, result.out)
+        check(0 < peak < 4096, "peak resident KiB", peak)
+        return f"peak resident {peak} KiB"

@@ -88,6 +88,18 @@ static inline int golden_walk(const char *folder, golden_render *render, int com
 	return cases == 0 ? -1 : bad;
 }
 
+/* For golden_walk() with COMPARE false: RENDER on every beginning of TEXT, each in memory of exactly its size, so that a sanitizer sees a read behind it. */
+static inline void golden_cut(golden_render *render, const char *text, size_t length, struct buf *out)
+{
+	for (size_t cut = 0; cut < length; cut++) {
+		char *exact = golden_exact(text, cut);
+
+		buf_reset(out);
+		render(exact, cut, out);
+		free(exact);
+	}
+}
+
 static inline int golden_run(const char *folder, golden_render *render)
 {
 	return golden_walk(folder, render, 1);
