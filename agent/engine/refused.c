@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/text.h"
+#include "base/crc32.h"
 #include "platform/clock.h"
 #include "platform/durable.h"
 #include "platform/secretfile.h"
@@ -56,14 +56,19 @@ static void describe(const struct config *config, enum refused_way way, char *ou
 		describe_xmi(config, out, size);
 }
 
+/* One record for each account: several configurations may share a state_dir. */
 static void record_path(const struct config *config, enum refused_way way, char *out, size_t size)
 {
-	(void)snprintf(out, size, "%s/refused%s", config->agent.state_dir, way == REFUSED_XMI ? "-xmi" : "");
+	char account[RECORD_BYTES];
+	int length = way == REFUSED_CLI ? snprintf(account, sizeof account, "%s|%u|%s|%s", config->cli.host, config->cli.port, config->cli.command, config->cli.user)
+					: snprintf(account, sizeof account, "%s|%s", config->xmi.url.text, config->xmi.user);
+
+	(void)snprintf(out, size, "%s/refused%s-%08x", config->agent.state_dir, way == REFUSED_XMI ? "-xmi" : "", crc32_of(account, (size_t)length));
 }
 
 int refused_check(const struct config *config, enum refused_way way, struct error *error)
 {
-	char path[CONFIG_TEXT_BYTES + 16], now[RECORD_BYTES], then[RECORD_BYTES];
+	char path[CONFIG_TEXT_BYTES + 32], now[RECORD_BYTES], then[RECORD_BYTES];
 	struct error ignored = {0};
 	const char *identity;
 	size_t got = 0;
@@ -88,7 +93,7 @@ int refused_check(const struct config *config, enum refused_way way, struct erro
 
 int refused_remember(const struct config *config, enum refused_way way, struct error *error)
 {
-	char path[CONFIG_TEXT_BYTES + 16], identity[RECORD_BYTES - 64], record[RECORD_BYTES], when[CLOCK_TEXT_BYTES];
+	char path[CONFIG_TEXT_BYTES + 32], identity[RECORD_BYTES - 64], record[RECORD_BYTES], when[CLOCK_TEXT_BYTES];
 	int length;
 
 	record_path(config, way, path, sizeof path);

@@ -7,7 +7,7 @@
 
 enum refused_way { REFUSED_CLI, REFUSED_XMI }; /* each has credentials of its own */
 
-/* -1 and ERROR_AUTH when exactly this configuration (host, user, and the files of configuration, password and key, by identity, size and time)
+/* Each account (host and user) has a record of its own. -1 and ERROR_AUTH when exactly this configuration (host, user, and the files of configuration, password and key, by identity, size and time)
  * was refused before. Anything changed: the memory is dropped, 0. */
 int refused_check(const struct config *config, enum refused_way way, struct error *error);
 

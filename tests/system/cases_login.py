@@ -154,3 +154,16 @@ def no_domain():
         equal(result.exit, 7, "exit")
         contains(result.text, "nowhere", "domain")
         world.unchanged()
+
+
+@case("two configurations with one state_dir: each refused password is sent once")
+def two_refused():
+    with World() as world:
+        wrong = world.secret_file("n0t-it!", "password.wrong")
+        shared = world.state_dir("shared")
+        configs = [world.config(member, state_dir=shared, cli__password_file=wrong) for member in ("gw1", "gw2")]
+        for _ in range(2):
+            for config in configs:
+                equal(world.call(config, "status").exit, 7, "exit")
+        for member in ("gw1", "gw2"):
+            equal(world.count("login_refused", member=member), 1, f"log-ins that {member} refused")
