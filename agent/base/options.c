@@ -54,7 +54,8 @@ static void add_allowed(struct buf *out, const struct option_key *key)
 		[KIND_PIN] = "sha256// and 44 characters of base64, as curl --pinnedpubkey takes it",
 		[KIND_LISTEN] = "udp://ADDRESS:PORT, tcp://ADDRESS:PORT or tls://ADDRESS:PORT (ADDRESS: an IP address, or * for all)",
 		[KIND_ENDPOINT] = "ADDRESS:PORT (ADDRESS: an IP address, IPv6 in brackets, or * for all)",
-		[KIND_FROM] = "IP addresses", [KIND_PERSON] = "names of 1 to 63 bytes", [KIND_URL] = "https://HOST, https://HOST:PORT or https://HOST:PORT/PATH",
+		[KIND_FROM] = "IP addresses", [KIND_PERSON] = "names of 1 to 63 bytes",
+		[KIND_CATALOG] = "names of letters, digits and . _ -", [KIND_URL] = "https://HOST, https://HOST:PORT or https://HOST:PORT/PATH",
 		[KIND_DOOR] = "https://HOST, https://HOST:PORT, or unix:///PATH of an agent's socket",
 		[KIND_REMOTE] = "logtemp:/// and a file name of letters, digits and . _ -",
 	};
@@ -252,7 +253,7 @@ static bool parse_listen(const char *value, size_t length, struct config_listen 
 }
 
 union entry {
-	char host_key[CONFIG_HOST_KEY_BYTES], pin[CONFIG_PIN_BYTES], address[CONFIG_FROM_BYTES], person[CONFIG_PERSON_BYTES];
+	char host_key[CONFIG_HOST_KEY_BYTES], pin[CONFIG_PIN_BYTES], address[CONFIG_FROM_BYTES], person[CONFIG_PERSON_BYTES], name[CONFIG_NAME_BYTES];
 	struct config_listen listen;
 };
 
@@ -270,6 +271,8 @@ static size_t parse_entry(enum option_kind kind, const char *value, size_t lengt
 	case KIND_ENDPOINT:
 		entry->listen.kind = CONFIG_LISTEN_TLS;
 		return parse_door(value, length, 0, &entry->listen) ? sizeof entry->listen : 0;
+	case KIND_CATALOG:
+		return text_copy(entry->name, CONFIG_NAME_BYTES, value, length) == 0 && is_of(entry->name, "._-") ? CONFIG_NAME_BYTES : 0;
 	case KIND_PERSON:
 		return text_copy(entry->person, CONFIG_PERSON_BYTES, value, length) == 0 && length > 0 && is_printable(entry->person) ? CONFIG_PERSON_BYTES : 0;
 	default:

@@ -59,6 +59,7 @@ enum option_kind {
 	KIND_ENDPOINT, /* ADDRESS:PORT */
 	KIND_FROM,     /* IP addresses */
 	KIND_PERSON,   /* names in client certificates */
+	KIND_CATALOG,  /* names that stand in a URL's path: CONFIG_NAME_BYTES of letters, digits, . _ - */
 	KIND_URL,      /* https://HOST[:PORT][/PATH]; min: the default port */
 	KIND_DOOR,     /* the same, or unix:///PATH of a socket */
 	KIND_REMOTE,   /* logtemp:///NAME, a file on the appliance */
