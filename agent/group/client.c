@@ -154,7 +154,7 @@ static void advise(struct client *client)
 	char next[ERROR_NEXT_MAX_BYTES];
 
 	if (told.code == ERROR_HOST_KEY && client->report.pin[0])
-		(void)snprintf(next, sizeof next, "compare it with \"drr-agent cert show\" on that machine; if it is the same: pin = %s in %s", client->report.pin, client->label);
+		(void)snprintf(next, sizeof next, "compare it with the certificate of the other side itself (an agent's: drr-agent cert show); if it is the same: pin = %s in %s", client->report.pin, client->label);
 	else
 		(void)snprintf(next, sizeof next, "%s", client->advice);
 	if (told.code == ERROR_CONFIG || told.code == ERROR_INTERNAL || told.code == ERROR_PERMISSION)

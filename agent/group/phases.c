@@ -156,6 +156,7 @@ static void abort_run(struct phases *p, int exit_code, enum phases_event state, 
 {
 	char sentence[VIEW_SENTENCE_BYTES];
 	bool leaves = p->settings->resuming && exit_code == EXIT_UNREACHABLE; /* somebody else began it, and may go on */
+	bool asked = p->settings->resuming;
 
 	(void)snprintf(sentence, sizeof sentence, "%s%s%.500s; nothing was flushed%s", who, who[0] ? ": " : "", why, leaves ? " so far" : "");
 	if (leaves) {
@@ -166,7 +167,12 @@ static void abort_run(struct phases *p, int exit_code, enum phases_event state, 
 		return;
 	}
 	p->aborted = true;
-	end_releasing(p, exit_code, state, sentence, next);
+	for (unsigned i = 0; i < p->count; i++)
+		asked |= p->members[i].granting;
+	if (asked)
+		end_releasing(p, exit_code, state, sentence, next);
+	else
+		end_here(p, exit_code, state, sentence, next);
 }
 
 static const char *resume_command(const struct phases *p, char out[ERROR_NEXT_MAX_BYTES])
@@ -517,6 +523,8 @@ static bool ask_before_flush(struct phases *p, unsigned i, struct phases_request
 		return i == p->primary && ask_step(p, i, VIEW_FLUSH, request);
 	if (!all_over(p, VIEW_PRECHECK))
 		return !is_over(m, VIEW_PRECHECK) && ask_step(p, i, VIEW_PRECHECK, request);
+	if (p->settings->dry)
+		return false;
 	if (first_ungranted(p) < p->count)
 		return i == first_ungranted(p) && ask_grant(p, i, request);
 	if (i != p->primary)
@@ -617,6 +625,10 @@ static void settle_before_flush(struct phases *p)
 	for (unsigned i = 0; i < p->count; i++)
 		if (abort_by_step(p, i, VIEW_PRECHECK))
 			return;
+	if (p->settings->dry) {
+		end_here(p, EXIT_DONE, PHASES_DONE, "every member is fit for it; nothing was changed", "drrctl run");
+		return;
+	}
 	for (unsigned i = 0; i < p->count; i++)
 		if (p->members[i].was_granted && p->members[i].grant != PHASES_GRANT_OURS) {
 			abort_run(p, EXIT_BUSY, PHASES_FAILED, name_of(p, i), "the grant was taken back meanwhile, by an operator or another coordinator of this run", "drrctl status");

@@ -22,6 +22,7 @@ struct phases_settings { /* the caller's; outlives the run */
 	char run[VIEW_RUN_BYTES];
 	struct view_plan plan;
 	bool resuming;           /* the plan is what the members hold; what failed before is tried once more */
+	bool dry;                /* the prechecks, and nothing else */
 	bool skip_unreachable;   /* a member that does not answer counts as none that may be disabled: the operator's word */
 	int64_t patience_ms;     /* how long a member may fail to answer, or be busy, until it is given up */
 	int64_t retry_ms;        /* between two tries */
