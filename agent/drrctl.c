@@ -24,7 +24,7 @@ enum { RETRY_MS = 1000, HOLD_USUAL_S = 3600, HOLD_MAX_S = 30 * 86400, TARGET_BYT
 struct options {
 	const char *path, *run, *primary, *owner, *reason;
 	bool json, dry_run;
-	unsigned plan_overrides;
+	unsigned accord_overrides;
 	const char *overrides[TEAM_OVERRIDES_MAX]; /* for the members' prechecks */
 	unsigned override_count;
 	bool override_unreachable, override_flushed;
@@ -71,9 +71,9 @@ static void usage(FILE *out)
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		(void)fprintf(out, "  drrctl %-8s %s%s\n%*s%s\n", verbs[i].name, verbs[i].takes & TAKES_GROUP ? "[-g FILE] " : "", verbs[i].synopsis, 18, "", verbs[i].meaning);
 	(void)fputs("NAME: a refusal: ", out);
-	for (unsigned i = 0; i < PLAN_REFUSAL_COUNT; i++)
-		if (!plan_is_final((enum plan_refusal)i))
-			(void)fprintf(out, "%s ", plan_name((enum plan_refusal)i));
+	for (unsigned i = 0; i < ACCORD_REFUSAL_COUNT; i++)
+		if (!accord_is_final((enum accord_refusal)i))
+			(void)fprintf(out, "%s ", accord_name((enum accord_refusal)i));
 	(void)fputs("(of the group), ", out);
 	for (unsigned i = 0; i < PRECHECK_REFUSAL_COUNT; i++)
 		(void)fprintf(out, "%s ", precheck_name((enum precheck_refusal)i));
@@ -167,13 +167,13 @@ static int drive(void)
 }
 
 /* The first refusal says the exit code and the next step; all of them were told. */
-static int refuse(const struct plan_result *result)
+static int refuse(const struct accord_result *result)
 {
 	struct error error = {0};
 
-	for (unsigned i = 0; i < PLAN_REFUSAL_COUNT && error.code == ERROR_NONE; i++)
+	for (unsigned i = 0; i < ACCORD_REFUSAL_COUNT && error.code == ERROR_NONE; i++)
 		if (result->refused & 1u << i)
-			(void)error_set(&error, plan_error((enum plan_refusal)i), plan_next((enum plan_refusal)i), "%s; nothing was changed", plan_sentence((enum plan_refusal)i));
+			(void)error_set(&error, accord_error((enum accord_refusal)i), accord_next((enum accord_refusal)i), "%s; nothing was changed", accord_sentence((enum accord_refusal)i));
 	return end_early(&error);
 }
 
@@ -219,8 +219,8 @@ static int resume(const struct options *options, const struct view_plan *plan, c
 static int begin(const struct options *options, bool dry)
 {
 	struct error error = {0};
-	struct plan_input input;
-	struct plan_result result;
+	struct accord_input input;
+	struct accord_result result;
 	const struct view_state *old;
 
 	if (open_and_look(&error) != 0)
@@ -230,13 +230,13 @@ static int begin(const struct options *options, bool dry)
 	else
 		make_run_id(team.settings.run);
 	fill_settings(options);
-	team_fill_plan_input(&team, &input);
+	team_fill_input(&team, &input);
 	input.run = team.settings.run;
 	input.primary = options->primary;
-	input.overrides = options->plan_overrides;
-	plan_decide(&input, &result);
+	input.overrides = options->accord_overrides;
+	accord_decide(&input, &result);
 	show_refusals(&team, &input, &result);
-	old = options->adopts && !dry && (result.refused & 1u << PLAN_GRANT_HELD) ? find_adoptable(options) : NULL;
+	old = options->adopts && !dry && (result.refused & 1u << ACCORD_GRANT_HELD) ? find_adoptable(options) : NULL;
 	if (old)
 		return resume(options, &old->grant.plan, old->grant.run);
 	if (result.refused)
@@ -325,9 +325,9 @@ static int check_release(const struct options *options, struct error *error)
 		if (!team.members[i].seen && !options->override_unreachable)
 			return error_set(error, ERROR_UNREACHABLE, "drrctl release RUN --override-unreachable   gives the others back",
 					 "%s does not answer, so it is not known whether something is open there: %.300s", config.members[i].name, team.members[i].trouble);
-		if (team.members[i].seen && state->journal_open)
+		if (team.members[i].seen && (state->disable_open || state->step[0]))
 			return error_set(error, ERROR_BUSY, "drrctl status; on that member: drr-agent recover",
-					 "the journal of %s is open: its service may be disabled, or something is under way", config.members[i].name);
+					 "something is open on %s: its service may be disabled, or a step is under way", config.members[i].name);
 		flushed |= ours && (state->flush_done || state->flush_unknown);
 		whole &= ours && state->steps[VIEW_BOUNCE].state == VIEW_STEP_DONE;
 	}
@@ -469,9 +469,9 @@ static const char *override_name(unsigned index)
 {
 	static const char *const own[] = {"unreachable", "flushed"};
 
-	if (index < PLAN_REFUSAL_COUNT)
-		return plan_is_final((enum plan_refusal)index) ? "" : plan_name((enum plan_refusal)index);
-	index -= PLAN_REFUSAL_COUNT;
+	if (index < ACCORD_REFUSAL_COUNT)
+		return accord_is_final((enum accord_refusal)index) ? "" : accord_name((enum accord_refusal)index);
+	index -= ACCORD_REFUSAL_COUNT;
 	if (index < PRECHECK_REFUSAL_COUNT)
 		return precheck_name((enum precheck_refusal)index);
 	index -= PRECHECK_REFUSAL_COUNT;
@@ -518,8 +518,8 @@ static unsigned needs(int code)
 /* One name can be the group's and the members' at once. */
 static int take_override(struct options *options, const char *name)
 {
-	if (plan_by_name(name) != PLAN_REFUSAL_COUNT)
-		options->plan_overrides |= 1u << plan_by_name(name);
+	if (accord_by_name(name) != ACCORD_REFUSAL_COUNT)
+		options->accord_overrides |= 1u << accord_by_name(name);
 	if (precheck_by_name(name) != PRECHECK_REFUSAL_COUNT) {
 		if (options->override_count == TEAM_OVERRIDES_MAX)
 			return usage_error("too many overrides: ", name);

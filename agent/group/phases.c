@@ -83,6 +83,8 @@ bool phases_is_flushed(const struct phases *p)
 	const struct phases_member *m = &p->members[p->primary];
 	bool ours = strcmp(m->state.run, p->settings->run) == 0;
 
+	if (m->steps[VIEW_FLUSH].state == VIEW_STEP_RUNNING)
+		return false; /* an agent calls a flush that is under way unknown, too; nobody may be restarted before it is over */
 	return is_done(m, VIEW_FLUSH) || (ours && (m->state.flush_done || m->state.flush_unknown));
 }
 
@@ -127,7 +129,7 @@ static void set_outcome(struct phases *p, int exit_code, enum phases_event state
 	p->exit = exit_code;
 	p->state = state;
 	(void)snprintf(p->sentence, sizeof p->sentence, "%s", sentence);
-	(void)snprintf(p->next, sizeof p->next, "%s", next);
+	(void)snprintf(p->next, sizeof p->next, "%s", next[0] || exit_code == EXIT_DONE ? next : "drrctl status");
 }
 
 /* The run is over, the members keep their grants. */
@@ -245,7 +247,7 @@ static void take_state(struct phases *p, unsigned i, const struct view_state *st
 	m->look = false; /* this was the look */
 	m->flush_judged = true;
 	m->log_seen |= m->steps[VIEW_AWAIT].state == VIEW_STEP_RUNNING;
-	if (fresh && is_failed(&m->steps[VIEW_BOUNCE]) && strcmp(state->admin_state, "enabled") == 0 && !state->journal_open)
+	if (fresh && is_failed(&m->steps[VIEW_BOUNCE]) && strcmp(state->admin_state, "enabled") == 0 && !state->disable_open)
 		m->enabled_since = true;
 	if (p->ending && p->aborted && !flushed && phases_is_flushed(p)) {
 		/* another coordinator was quicker: there is no way back any more */
@@ -376,6 +378,8 @@ void phases_take(struct phases *p, unsigned i, const struct phases_request *requ
 	} else if (answer->step) {
 		answered(m);
 		take_step(p, i, request->op, answer->step, now);
+		if (request->ask == PHASES_ASK_WATCH && answer->step->state == VIEW_STEP_RUNNING) /* its wait is over; or it was none, after a restart */
+			m->again_at = mono_add_ms(now, p->settings->retry_ms);
 	} else if (!p->ending) {
 		refuse(p, i, request, answer, now);
 	} else {

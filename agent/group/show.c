@@ -56,27 +56,27 @@ static void print_member(const struct team *team, unsigned i)
 	}
 }
 
-static struct json *refusals_json(const struct plan_input *input, const struct plan_result *result)
+static struct json *refusals_json(const struct accord_input *input, const struct accord_result *result)
 {
 	struct json *array = json_array();
-	char evidence[PLAN_EVIDENCE_BYTES];
+	char evidence[ACCORD_EVIDENCE_BYTES];
 
-	for (unsigned i = 0; i < PLAN_REFUSAL_COUNT; i++) {
+	for (unsigned i = 0; i < ACCORD_REFUSAL_COUNT; i++) {
 		struct json *object;
 
 		if (!(result->refused & 1u << i))
 			continue;
 		object = json_object();
-		json_set_string(object, "name", plan_name((enum plan_refusal)i));
-		json_set_string(object, "sentence", plan_sentence((enum plan_refusal)i));
-		json_set_string(object, "evidence", plan_evidence((enum plan_refusal)i, input, evidence));
-		json_set_string(object, "next", plan_next((enum plan_refusal)i));
+		json_set_string(object, "name", accord_name((enum accord_refusal)i));
+		json_set_string(object, "sentence", accord_sentence((enum accord_refusal)i));
+		json_set_string(object, "evidence", accord_evidence((enum accord_refusal)i, input, evidence));
+		json_set_string(object, "next", accord_next((enum accord_refusal)i));
 		json_add(array, object);
 	}
 	return array;
 }
 
-static void print_json(const struct team *team, const struct plan_input *input, const struct plan_result *result)
+static void print_json(const struct team *team, const struct accord_input *input, const struct accord_result *result)
 {
 	struct json *object = json_object(), *members = json_array();
 	char *text;
@@ -104,12 +104,12 @@ static void print_json(const struct team *team, const struct plan_input *input, 
 
 void show_status(const struct team *team, bool json)
 {
-	struct plan_input input;
-	struct plan_result result;
-	char evidence[PLAN_EVIDENCE_BYTES], shown[SHOWN_BYTES];
+	struct accord_input input;
+	struct accord_result result;
+	char evidence[ACCORD_EVIDENCE_BYTES], shown[SHOWN_BYTES];
 
-	team_fill_plan_input(team, &input);
-	plan_decide(&input, &result);
+	team_fill_input(team, &input);
+	accord_decide(&input, &result);
 	if (json) {
 		print_json(team, &input, &result);
 		return;
@@ -117,32 +117,32 @@ void show_status(const struct team *team, bool json)
 	(void)printf("%-16s %-16s %-16s %-8s %-6s %-16s %-11s %s\n", "member", "address", "firmware", "primary", "quorum", "service", "collections", "last event");
 	for (unsigned i = 0; i < team->config->member_count; i++)
 		print_member(team, i);
-	for (unsigned i = 0; i < PLAN_REFUSAL_COUNT; i++) {
-		if (!(result.refused & 1u << i) || i == PLAN_UNREACHABLE)
+	for (unsigned i = 0; i < ACCORD_REFUSAL_COUNT; i++) {
+		if (!(result.refused & 1u << i) || i == ACCORD_UNREACHABLE)
 			continue;
-		(void)printf("a run would be refused: %s\n  %s\n", plan_sentence((enum plan_refusal)i), show(shown, plan_evidence((enum plan_refusal)i, &input, evidence)));
-		(void)printf("  next: %s\n", plan_next((enum plan_refusal)i));
+		(void)printf("a run would be refused: %s\n  %s\n", accord_sentence((enum accord_refusal)i), show(shown, accord_evidence((enum accord_refusal)i, &input, evidence)));
+		(void)printf("  next: %s\n", accord_next((enum accord_refusal)i));
 	}
 }
 
 /* ---- a plan --------------------------------------------------------------------------------------------------- */
 
-void show_refusals(struct team *team, const struct plan_input *input, const struct plan_result *result)
+void show_refusals(struct team *team, const struct accord_input *input, const struct accord_result *result)
 {
-	char evidence[PLAN_EVIDENCE_BYTES], sentence[VIEW_SENTENCE_BYTES];
+	char evidence[ACCORD_EVIDENCE_BYTES], sentence[VIEW_SENTENCE_BYTES];
 
 	team->report.member = team->config->group.name;
-	for (unsigned i = 0; i < PLAN_REFUSAL_COUNT; i++) {
+	for (unsigned i = 0; i < ACCORD_REFUSAL_COUNT; i++) {
 		bool refused = result->refused & 1u << i;
 
 		if (!refused && !(result->overridden & 1u << i))
 			continue;
-		(void)snprintf(sentence, sizeof sentence, "%s: %s", plan_name((enum plan_refusal)i), plan_sentence((enum plan_refusal)i));
-		report_line(&team->report, "precheck", refused ? "refused" : "skipped", sentence, plan_evidence((enum plan_refusal)i, input, evidence));
+		(void)snprintf(sentence, sizeof sentence, "%s: %s", accord_name((enum accord_refusal)i), accord_sentence((enum accord_refusal)i));
+		report_line(&team->report, "precheck", refused ? "refused" : "skipped", sentence, accord_evidence((enum accord_refusal)i, input, evidence));
 	}
 }
 
-void show_plan(const struct team *team, const struct plan_result *result)
+void show_plan(const struct team *team, const struct accord_result *result)
 {
 	const struct view_plan *plan = &result->plan;
 	char shown[SHOWN_BYTES];

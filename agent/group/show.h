@@ -8,10 +8,10 @@
 void show_status(const struct team *team, bool json);
 
 /* Each refusal of RESULT: sentence, evidence, next step; as lines of a run. */
-void show_refusals(struct team *team, const struct plan_input *input, const struct plan_result *result);
+void show_refusals(struct team *team, const struct accord_input *input, const struct accord_result *result);
 
 /* What a run would do, in sentences (not JSON). */
-void show_plan(const struct team *team, const struct plan_result *result);
+void show_plan(const struct team *team, const struct accord_result *result);
 
 /* "drrctl: WHAT", "next: NEXT" on standard error; the exit code of the error. */
 int show_error(const struct error *error);

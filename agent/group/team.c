@@ -117,7 +117,7 @@ int team_look(struct team *team, struct error *error)
 	return 0;
 }
 
-void team_fill_plan_input(const struct team *team, struct plan_input *input)
+void team_fill_input(const struct team *team, struct accord_input *input)
 {
 	const struct group_config *config = team->config;
 

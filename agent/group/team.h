@@ -5,7 +5,7 @@
 #include "engine/report.h"
 #include "group/client.h"
 #include "group/phases.h"
-#include "group/plan.h"
+#include "group/accord.h"
 #include "platform/loop.h"
 
 enum { TEAM_OVERRIDES_MAX = 16 };
@@ -49,8 +49,8 @@ int team_ask(struct team *team, bool only_wanted, const char *method, const char
 /* Their states, read now: seen and state, or trouble, forbidden. */
 int team_look(struct team *team, struct error *error);
 
-/* What plan.h wants to know, out of team_look(). */
-void team_fill_plan_input(const struct team *team, struct plan_input *input);
+/* What accord.h wants to know, out of team_look(). */
+void team_fill_input(const struct team *team, struct accord_input *input);
 
 /* Drives the run of team->settings to its end; its exit code. team_look() has been there; the plan's members are all in the configuration. */
 int team_run(struct team *team, struct error *error);

@@ -218,6 +218,7 @@ bool view_read_state(const struct json *json, struct view_state *state)
 	TAKE(log, "last_event", state->last_event);
 	TAKE(log, "last_event_time", state->last_event_time);
 	state->journal_open = take_bool(json_get(json, "journal"), "open");
+	state->disable_open = take_tristate(json_get(json, "journal"), "disable_open") < 0 ? state->journal_open : take_bool(json_get(json, "journal"), "disable_open");
 	take_hold(json_get(json, "hold"), state);
 	take_run(json_get(json, "run"), state);
 	TAKE(json_get(json, "step"), "id", state->step);

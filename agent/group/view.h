@@ -53,7 +53,8 @@ struct view_state {
 	unsigned row_count;
 	char admin_state[VIEW_TIME_BYTES], op_state[VIEW_TIME_BYTES];
 	char last_event[VIEW_TIME_BYTES], last_event_time[VIEW_TIME_BYTES];
-	bool journal_open;
+	bool journal_open;  /* a run of the agent's own, or a disable, is not finished */
+	bool disable_open;  /* the service was disabled, and is not known to be enabled since */
 	struct view_grant grant;
 	char hold_owner[VIEW_TEXT_BYTES], hold_reason[VIEW_TEXT_BYTES], hold_until[VIEW_TIME_BYTES]; /* owner "": no hold */
 	char run[VIEW_RUN_BYTES]; /* the last one; "": none */

@@ -195,7 +195,7 @@ static void fill_state(const struct sim_member *m, struct view_state *state)
 	memset(state, 0, sizeof *state);
 	(void)snprintf(state->name, sizeof state->name, "m%d", (int)(m - sim.members));
 	(void)snprintf(state->admin_state, sizeof state->admin_state, "%s", m->enabled ? "enabled" : "disabled");
-	state->journal_open = !m->enabled;
+	state->journal_open = state->disable_open = !m->enabled;
 	(void)snprintf(state->grant.run, sizeof state->grant.run, "%s", m->grant);
 	state->grant.plan = m->plan;
 	for (unsigned op = 0; op < VIEW_OP_COUNT; op++) {
@@ -204,7 +204,7 @@ static void fill_state(const struct sim_member *m, struct view_state *state)
 		fill_step(&m->steps[op], &state->steps[op]);
 	}
 	state->flush_done = m->flush_done;
-	state->flush_unknown = m->flush_unknown;
+	state->flush_unknown = m->flush_unknown || m->steps[VIEW_FLUSH].state == VIEW_STEP_RUNNING;
 }
 
 static void say(struct wire *w, int status, enum problem_type type)
@@ -247,8 +247,10 @@ static void start_step(struct sim_member *m, enum view_op op)
 	step->attempt++;
 	step->exit = 0;
 	step->ends_ms = sim.now_ms + (op == VIEW_AWAIT ? sim.resync_ms : 100 + random_below(300));
-	if (op == VIEW_BOUNCE)
+	if (op == VIEW_BOUNCE) {
+		assert_int_not_equal(sim.members[0].steps[VIEW_FLUSH].state, VIEW_STEP_RUNNING);
 		m->enabled = false;
+	}
 }
 
 static void serve_step(struct sim_member *m, struct wire *w)
