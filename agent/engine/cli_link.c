@@ -123,10 +123,8 @@ void cli_link_start_text(struct cli_link *link, const char *command, struct mono
 
 static void session_failed(struct cli_link *link)
 {
-	struct error ignored = {0};
-
 	if (link->error.code == ERROR_AUTH || link->ssh.password_refused)
-		(void)refused_remember(link->config, REFUSED_CLI, &ignored); /* failing to remember must not hide the refusal */
+		refused_remember(link->config, REFUSED_CLI, &link->error);
 	transport_close(link->transport);
 	link->transport = NULL;
 	link->connected = false;
