@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/spki.h"
+#include "platform/entropy.h"
 #include "platform/tls_link.h"
 
 enum {
@@ -300,11 +301,11 @@ static const struct transport_ops mbed_ops = {mbed_connect, mbed_read, mbed_writ
 /* TLS 1.3 computes with PSA, whose random numbers serve for all. Again and again is fine. */
 static int start_library(struct error *error)
 {
-	psa_status_t status = psa_crypto_init();
+	unsigned char byte;
 
-	if (status == PSA_ERROR_INSUFFICIENT_MEMORY)
-		return tls_fail_memory(error);
-	return status == PSA_SUCCESS ? 0 : tls_fail_random(error);
+	if (entropy_get(&byte, 1, "TLS", error))
+		return -1;
+	return psa_crypto_init() == PSA_SUCCESS ? 0 : tls_fail_memory(error); /* it needs nothing else */
 }
 
 static int configure(mbedtls_ssl_config *config, int endpoint)
