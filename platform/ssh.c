@@ -929,7 +929,7 @@ static void end_session(struct ssh *ssh)
 	char byte;
 
 	/* a farewell, if it goes out at once */
-	if (ssh->phase >= PHASE_HOST_KEY && !is_gone(ssh) && !ssh->muted)
+	if (ssh->phase >= PHASE_HOST_KEY && !is_gone(ssh) && !ssh->muted && !ssh->base.aborted)
 		(void)libssh2_session_disconnect_ex(ssh->session, 11 /* SSH_DISCONNECT_BY_APPLICATION */, "done", "");
 	ssh->muted = true;
 	if (ssh->phase == PHASE_READY && ssh->read_blocked)

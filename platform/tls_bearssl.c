@@ -490,7 +490,7 @@ static void bear_close(struct transport *t)
 {
 	struct bear *bear = of(t);
 
-	if (bear->link.phase == TLS_OPEN && !bear->link.broken) {
+	if (bear->link.phase == TLS_OPEN && !bear->link.broken && !t->aborted) {
 		br_ssl_engine_close(&bear->client.eng);
 		send_records(bear);
 	}

@@ -282,7 +282,7 @@ static void mbed_close(struct transport *t)
 {
 	struct mbed *mbed = of(t);
 
-	if (mbed->link.phase == TLS_OPEN && !mbed->link.broken) {
+	if (mbed->link.phase == TLS_OPEN && !mbed->link.broken && !t->aborted) {
 		flush(mbed);
 		(void)mbedtls_ssl_close_notify(&mbed->ssl);
 	}

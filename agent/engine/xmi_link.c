@@ -47,7 +47,10 @@ static void wipe_head(struct xmi_link *link)
 
 static void drop_connection(struct xmi_link *link)
 {
-	transport_close(link->transport);
+	if (link->xmi.status == XMI_BUSY && link->xmi.effect != APPLIANCE_NO_EFFECT)
+		transport_abort(link->transport); /* a command that was sent and not answered is not to arrive later, when the run has looked and goes on */
+	else
+		transport_close(link->transport);
 	link->transport = NULL;
 	link->connected = link->reused = false;
 	explicit_bzero(&link->http, sizeof link->http); /* the appliance echoes our headers */
