@@ -446,8 +446,8 @@ static int on_start(void *context, const char *name, const char *const *attribut
 		next_said(reader);
 		return 0;
 	case FAULT: reader->have_fault = true; return 0;
-	case STATUS:
-	case CONFIG: reader->have_data = true; return 0;
+	case STATUS: reader->have_status = reader->have_data = true; return 0;
+	case CONFIG: reader->have_config = reader->have_data = true; return 0;
 	case ROW: return row_begin(reader, name, attributes);
 	case PROPERTY:
 		reader->open_parent = reader->count + 1;
