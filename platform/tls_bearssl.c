@@ -259,7 +259,7 @@ static int anchor_end(struct authority *authority)
 /* 0, or BearSSL's error; BR_ERR_X509_INVALID_VALUE also for what is no PEM. */
 static int read_piece(struct authority *authority, const char *piece, size_t count_bytes)
 {
-	int result = 0;
+	int result = memchr(piece, '\0', count_bytes) ? BR_ERR_X509_INVALID_VALUE : 0;
 
 	while (count_bytes > 0 && result == 0 && !authority->overflow) {
 		size_t used = br_pem_decoder_push(&authority->pem, piece, count_bytes);

@@ -137,7 +137,7 @@ static int read_authority(struct mbed *mbed, const char *path, struct error *err
 		got = read(fd, text, TLS_CA_FILE_MAX_BYTES);
 	if (fd >= 0)
 		(void)close(fd);
-	if (got > 0)
+	if (got > 0 && !memchr(text, '\0', (size_t)got)) /* it would stop there */
 		result = mbedtls_x509_crt_parse(&mbed->authority, text, (size_t)got + 1);
 	free(text);
 	if (!text)

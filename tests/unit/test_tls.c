@@ -457,6 +457,8 @@ static void test_bad_settings(void **state)
 	expect_no_start(&settings, "cannot be read");
 	settings.ca_file = in_folder("ec.key");
 	expect_no_start(&settings, "cannot be read");
+	settings.ca_file = in_folder("nul-ca.pem"); /* what stands behind the NUL must not be dropped in silence */
+	expect_no_start(&settings, "cannot be read");
 	settings.ca_file = in_folder("many-cas.pem");
 	expect_no_start(&settings, "more than 16");
 }

@@ -359,6 +359,16 @@ static void unsaved_configuration_is_told(void **state)
 	assert_int_equal(facts.unsaved, PEERING_NO);
 }
 
+/* It would have been taken for the group of every object that has none. */
+static void a_group_without_a_name_is_an_error(void **state)
+{
+	struct answer answers[] = {{"\"GatewayPeering\"", "config-peering", 0, 0}, {"\"GatewayPeeringGroup\"", "config-group-nameless", 0, 0}, NO_MORE};
+
+	run(APPLIANCE_ASK_PEERINGS, answers, XMI_FAILED);
+	failed_with(ERROR_ANSWER, "name of GatewayPeeringGroup cannot be read: \"\"");
+	assert_false(facts.have_peerings);
+}
+
 static void peering_objects_are_read(void **state)
 {
 	struct answer answers[] = {{"\"GatewayPeering\"", "config-peering", 0, 0}, {"\"GatewayPeeringGroup\"", "config-group", 0, 0}, {"\"ObjectStatus\"", "object-status", 0, 0}, NO_MORE};
@@ -828,6 +838,7 @@ int main(void)
 		CASE(facts_change_with_the_whole_answer),
 		CASE(unsaved_configuration_is_told),
 		CASE(peering_objects_are_read),
+		CASE(a_group_without_a_name_is_an_error),
 		CASE(log_targets_are_read),
 		CASE(what_does_not_fit_is_an_error_that_names_the_limit),
 		CASE(commands_say_what_they_should),
