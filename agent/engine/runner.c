@@ -328,17 +328,23 @@ static void say_sentence(const struct runner *r, char *out, size_t size)
 }
 
 /* -1: the journal cannot be written, and stays open. */
-static int record_end(struct runner *r, int exit_code, const char *sentence)
+static int record_end(struct runner *r, int exit_code, const char *sentence, const char *next)
 {
 	struct journal_record record = logbook_record(JOURNAL_END, JOURNAL_STEP_NONE, r->run);
 	struct error error = {0};
-	char code[12];
+	char code[24];
 
 	/* What may be disabled stays open in the journal, for recover. A run that never began has nothing to end. */
 	if (!r->have_book || r->book.broken || !r->book.state.run_open || r->book.state.disable_open)
 		return 0;
 	(void)snprintf(code, sizeof code, "%d", exit_code);
 	(void)journal_add(&record, "exit", code);
+	if (r->bounced && r->outage_ms > 0) {
+		(void)snprintf(code, sizeof code, "%lld", (long long)r->outage_ms);
+		(void)journal_add(&record, "disabled_ms", code);
+	}
+	if (next[0])
+		(void)journal_add(&record, "next", next);
 	journal_add_sentence(&record, sentence);
 	return logbook_write(&r->book, &record, &error);
 }
@@ -349,13 +355,14 @@ int runner_finish(struct runner *r)
 	char next[NEXT_BYTES], whole[2 * ERROR_WHAT_MAX_BYTES];
 
 	say_sentence(r, whole, sizeof whole);
-	if (record_end(r, exit_code, whole) && r->verdict == RUN_DONE) {
+	say_next(r, exit_code, next);
+	if (record_end(r, exit_code, whole, next) && r->verdict == RUN_DONE) {
 		r->verdict = RUN_FAILED;
 		r->sentence = "all steps asked for are done, but the journal cannot be written and stays open";
 		exit_code = run_exit_code(r->verdict, r->flushed);
 		say_sentence(r, whole, sizeof whole);
+		say_next(r, exit_code, next);
 	}
-	say_next(r, exit_code, next);
 	report_end(&r->report, end_word(r->verdict), exit_code, whole, next);
 	return exit_code;
 }
@@ -475,7 +482,7 @@ static int close_open_run(struct runner *r)
 	if (exit_code == 5)
 		(void)snprintf(next, sizeof next, "drr-agent run -c %s --run %s --steps %s", r->config->path, r->run,
 			       r->bounced ? "confirm,await" : "bounce,confirm,await");
-	if (record_end(r, exit_code || r->flushed ? exit_code : 4, sentence)) { /* flushed and 0: the configuration was back */
+	if (record_end(r, exit_code || r->flushed ? exit_code : 4, sentence, next)) { /* flushed and 0: the configuration was back */
 		sentence = "the service is enabled as far as this agent changed it, but the journal cannot be written and stays open";
 		exit_code = exit_code ? exit_code : 4;
 		say_next(r, exit_code, next);

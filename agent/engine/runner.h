@@ -30,6 +30,8 @@ enum {
 struct runner {
 	const struct run_request *request;
 	char run[JOURNAL_RUN_BYTES];
+	source_line_function *on_line; /* hears every new line of the log; NULL: nobody does */
+	void *on_line_context;
 	struct source *source; /* NULL: no log */
 	struct report report;
 
