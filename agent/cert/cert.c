@@ -215,6 +215,9 @@ static int refuse_to_overwrite(const struct task *task)
 	unsigned count;
 
 	buf_init(&command, next, sizeof next);
+	if (strcmp(task->key_path, task->certificate_path) == 0)
+		return error_set(task->error, ERROR_CONFIG, "give [https] certificate and key a file each", "key and certificate are one file, %s: one would overwrite the other",
+				 task->key_path);
 	if (!task->request->renew && key) {
 		add_command(&command, task, "init --renew");
 		(void)buf_add_string(&command, "   makes a new certificate for this key: pins stay good");
