@@ -9,6 +9,7 @@
 #include "deps_versions.h"
 #include "engine/ask.h"
 #include "engine/ask_audit.h"
+#include "engine/confine.h"
 #include "engine/report.h"
 #include "engine/run.h"
 #include "platform/secretfile.h"
@@ -314,7 +315,8 @@ static int load(const struct verb *verb, const struct options *options, struct c
 
 	if (!(verb->takes & TAKES_CONFIG) || (verb->takes & (TAKES_AUDIT | TAKES_CERT)))
 		return 0;
-	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)))
+	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)) ||
+	    confine_enter(&(const struct config *){config}, 1, options->run.verbose, &error))
 		return report_error(&error);
 	return 0;
 }
