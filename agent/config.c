@@ -29,7 +29,9 @@ enum kind {
 	KIND_HOST_KEY, /* SHA256:... */
 	KIND_PIN,      /* sha256//... */
 	KIND_LISTEN,   /* udp://ADDRESS:PORT, tcp://, tls:// */
+	KIND_ENDPOINT, /* ADDRESS:PORT */
 	KIND_FROM,     /* IP addresses */
+	KIND_PERSON,   /* names in client certificates */
 	KIND_URL,      /* https://HOST[:PORT][/PATH]; min: the default port */
 	KIND_REMOTE,   /* logtemp:///NAME, a file on the appliance */
 };
@@ -44,10 +46,11 @@ struct key {
 	size_t offset;                    /* in struct config */
 	const char *fallback;             /* parsed like a value; NULL: empty or zero */
 	const char *shown;                /* for people, where fallback does not say it */
-	unsigned min, max;                /* KIND_NUMBER */
+	unsigned min, max;                /* KIND_NUMBER; max of a list: how many entries */
 	const char *choices[CHOICES_MAX]; /* KIND_CHOICE, KIND_FLAG; NULL ends it */
 	unsigned ways;                    /* transports it goes with */
 	unsigned sources;                 /* log sources it goes with */
+	size_t count;                     /* a list's: where its number of entries stands in struct config */
 	bool required;                    /* whatever the other keys say */
 	const char *help;                 /* one line */
 };
@@ -57,6 +60,10 @@ struct key {
 static const struct key keys[] = {
 	{"agent", "name", KIND_LABEL, AT(agent.name), .shown = "default: the host's name", .help = "how this member is called in outputs"},
 	{"agent", "state_dir", KIND_PATH, AT(agent.state_dir), "/var/lib/drr-agent", .help = "folder of the journal and the lock"},
+	{"agent", "log_level", KIND_CHOICE, AT(agent.log_level), "info", .choices = {"error", "warning", "info", "debug"},
+	 .help = "how much the daemon writes to its own log"},
+	{"agent", "log_format", KIND_CHOICE, AT(agent.log_format), "text", .choices = {"text", "json"}, .help = "form of the lines of that log"},
+	{"agent", "user", KIND_WORD, AT(agent.user), .shown = "default: the user that started it", .help = "user that the daemon becomes when root starts it"},
 	{"appliance", "domain", KIND_WORD, AT(appliance.domain), .required = true,
 	 .help = "application domain with the API Connect gateway service"},
 	{"appliance", "peering_object", KIND_AUTO, AT(appliance.peering_object), "auto",
@@ -80,7 +87,8 @@ static const struct key keys[] = {
 	 .help = "file that holds the user's password"},
 	{"cli", "key_file", KIND_PATH, AT(cli.key_file), .shown = "default: none", .ways = WAY_SSH,
 	 .help = "private key for SSH (RSA or ECDSA, PEM), its public half beside it as FILE.pub"},
-	{"cli", "host_key", KIND_HOST_KEY, AT(cli.host_keys), .shown = "required for ssh", .ways = WAY_SSH,
+	{"cli", "host_key", KIND_HOST_KEY, AT(cli.host_keys), .count = AT(cli.host_key_count), .max = CONFIG_HOST_KEYS_MAX,
+	 .shown = "required for ssh", .ways = WAY_SSH,
 	 .help = "fingerprint of the appliance's SSH key; repeat it or separate by commas, up to 8"},
 	{"cli", "command", KIND_COMMAND, AT(cli.command), .shown = "required for exec", .ways = WAY_EXEC,
 	 .help = "command that opens the appliance's command line, run by /bin/sh -c"},
@@ -95,7 +103,7 @@ static const struct key keys[] = {
 	{"xmi", "user", KIND_LABEL, AT(xmi.user), .shown = "required in this section",
 	 .help = "a user of the appliance that may read states; fewer rights than [cli] user suffice"},
 	{"xmi", "password_file", KIND_SECRET, AT(xmi.password_file), .shown = "required in this section", .help = "file that holds that user's password"},
-	{"xmi", "pin", KIND_PIN, AT(xmi.pins), .shown = "pin or ca_file is required in this section",
+	{"xmi", "pin", KIND_PIN, AT(xmi.pins), .count = AT(xmi.pin_count), .max = CONFIG_PINS_MAX, .shown = "pin or ca_file is required in this section",
 	 .help = "hash of the appliance's public key, as curl --pinnedpubkey takes it; repeat it or separate by commas, up to 4"},
 	{"xmi", "ca_file", KIND_PATH, AT(xmi.ca_file), .shown = "pin or ca_file is required in this section",
 	 .help = "CA certificates (PEM); the appliance's certificate must then be valid for the url's host"},
@@ -110,15 +118,28 @@ static const struct key keys[] = {
 	{"log", "manage_target", KIND_FLAG, AT(log.manage_target), "no", .choices = {"no", "yes"}, .sources = FROM_XMI,
 	 .help = "yes: make a small log target of our own (drr-agent) on the appliance where it is missing; it is never saved"},
 	{"log", "target", KIND_WORD, AT(log.target), "gwd-log", .sources = FROM_CLI, .help = "the log target that \"show logging\" shows"},
-	{"log", "listen", KIND_LISTEN, AT(log.listen), .shown = "required for source = syslog", .sources = FROM_SYSLOG,
+	{"log", "listen", KIND_LISTEN, AT(log.listen), .count = AT(log.listen_count), .max = CONFIG_LISTEN_MAX,
+	 .shown = "required for source = syslog", .sources = FROM_SYSLOG,
 	 .help = "where the appliance's syslog target sends to; repeat it or separate by commas, up to 4"},
-	{"log", "from", KIND_FROM, AT(log.from), .shown = "default: the addresses of [cli] host", .sources = FROM_SYSLOG,
+	{"log", "from", KIND_FROM, AT(log.from), .count = AT(log.from_count), .max = CONFIG_FROM_MAX,
+	 .shown = "default: the addresses of [cli] host", .sources = FROM_SYSLOG,
 	 .help = "addresses that the appliance sends from; everybody else is not heard; up to 8"},
 	{"log", "certificate", KIND_PATH, AT(log.certificate), .shown = "required for tls://", .sources = FROM_SYSLOG,
 	 .help = "certificate chain (PEM) of the tls:// listener"},
 	{"log", "key", KIND_PATH, AT(log.key), .shown = "required for tls://", .sources = FROM_SYSLOG, .help = "its private key (PEM)"},
 	{"log", "poll_ms", KIND_NUMBER, AT(log.poll_ms), "1000", .min = 100, .max = 60000,
 	 .help = "milliseconds between two looks at the log, while a run waits for a line; file: where inotify is not to be had"},
+	{"https", "listen", KIND_ENDPOINT, AT(https.listen), .count = AT(https.listen_count), .max = CONFIG_LISTEN_MAX, .shown = "required in this section",
+	 .help = "where the HTTPS interface is; without the section there is none; repeat it or separate by commas, up to 4"},
+	{"https", "certificate", KIND_PATH, AT(https.certificate), .shown = "required in this section", .help = "certificate chain (PEM); \"drr-agent cert init\" makes it"},
+	{"https", "key", KIND_PATH, AT(https.key), .shown = "required in this section", .help = "its private key (PEM)"},
+	{"https", "client_ca", KIND_PATH, AT(https.client_ca), .shown = "required in this section",
+	 .help = "certificates (PEM) of the clients that are let in, or of the CAs that sign theirs"},
+	{"https", "operators", KIND_PERSON, AT(https.operators), .count = AT(https.operator_count), .max = CONFIG_PEOPLE_MAX,
+	 .shown = "operators or observers are required in this section",
+	 .help = "names (CN) of clients that may change something; repeat it or separate by commas, up to 16"},
+	{"https", "observers", KIND_PERSON, AT(https.observers), .count = AT(https.observer_count), .max = CONFIG_PEOPLE_MAX,
+	 .shown = "operators or observers are required in this section", .help = "names (CN) of clients that may look; up to 16"},
 	{"watchdog", "heartbeat_s", KIND_NUMBER, AT(watchdog.heartbeat_s), "300", .min = 30, .max = 86400,
 	 .help = "seconds between two heartbeats of the management server"},
 	{"watchdog", "slack_s", KIND_NUMBER, AT(watchdog.slack_s), "120", .min = 0, .max = 3600,
@@ -137,10 +158,8 @@ enum { KEY_COUNT = sizeof keys / sizeof keys[0], SECTION_MAX = 8 };
 
 /* Names that belong to the program's plan and not to this version: refused, so that nobody believes they have an effect. */
 static const struct {
-	const char *section, *name; /* name NULL: the whole section */
+	const char *section, *name;
 } later[] = {
-	{"https", NULL},
-	{"agent", "log_level"}, {"agent", "log_format"}, {"agent", "user"},
 	{"watchdog", "on_reboot"}, {"watchdog", "settle_s"}, {"watchdog", "group_file"},
 	{"watchdog", "notify_url"}, {"watchdog", "notify_pin"}, {"watchdog", "notify_ca_file"},
 };
@@ -187,7 +206,8 @@ static void add_allowed(struct buf *out, const struct key *key)
 		[KIND_HOST_KEY] = "SHA256: and 43 characters of base64, as ssh-keygen -l prints it",
 		[KIND_PIN] = "sha256// and 44 characters of base64, as curl --pinnedpubkey takes it",
 		[KIND_LISTEN] = "udp://ADDRESS:PORT, tcp://ADDRESS:PORT or tls://ADDRESS:PORT (ADDRESS: an IP address, or * for all)",
-		[KIND_FROM] = "IP addresses", [KIND_URL] = "https://HOST, https://HOST:PORT or https://HOST:PORT/PATH",
+		[KIND_ENDPOINT] = "ADDRESS:PORT (ADDRESS: an IP address, IPv6 in brackets, or * for all)",
+		[KIND_FROM] = "IP addresses", [KIND_PERSON] = "names of 1 to 63 bytes", [KIND_URL] = "https://HOST, https://HOST:PORT or https://HOST:PORT/PATH",
 		[KIND_REMOTE] = "logtemp:/// and a file name of letters, digits and . _ -",
 	};
 
@@ -356,6 +376,17 @@ static bool is_address(const char *text)
 	return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
 }
 
+/* ADDRESS:PORT behind SKIP bytes of a scheme. */
+static bool parse_door(const char *value, size_t length, size_t skip, struct config_listen *listen)
+{
+	if (text_copy(listen->text, sizeof listen->text, value, length) != 0 ||
+	    !split_host_port(value + skip, length - skip, 0, listen->host, sizeof listen->host, &listen->port))
+		return false;
+	if (strcmp(listen->host, "*") == 0)
+		listen->host[0] = '\0';
+	return listen->host[0] == '\0' || is_address(listen->host);
+}
+
 static bool parse_listen(const char *value, size_t length, struct config_listen *listen)
 {
 	static const char *const kinds[] = {[CONFIG_LISTEN_UDP] = "udp://", [CONFIG_LISTEN_TCP] = "tcp://", [CONFIG_LISTEN_TLS] = "tls://"};
@@ -367,48 +398,50 @@ static bool parse_listen(const char *value, size_t length, struct config_listen 
 		if (!text_starts(value, length, kinds[i]))
 			continue;
 		listen->kind = (enum config_listen_kind)i;
-		if (text_copy(listen->text, sizeof listen->text, value, length) != 0 ||
-		    !split_host_port(value + skip, length - skip, 0, listen->host, sizeof listen->host, &listen->port))
-			return false;
-		if (strcmp(listen->host, "*") == 0)
-			listen->host[0] = '\0';
-		return listen->host[0] == '\0' || is_address(listen->host);
+		return parse_door(value, length, skip, listen);
 	}
 	return false;
 }
 
-/* One entry of a list. 0; 1: it is no such thing; 2: there are too many. */
-static int add_entry(struct config *config, enum kind kind, const char *value, size_t length)
-{
-	char address[CONFIG_FROM_BYTES];
+union entry {
+	char host_key[CONFIG_HOST_KEY_BYTES], pin[CONFIG_PIN_BYTES], address[CONFIG_FROM_BYTES], person[CONFIG_PERSON_BYTES];
 	struct config_listen listen;
+};
 
+/* How many bytes ENTRY has in struct config; 0: it is no such thing. */
+static size_t parse_entry(enum kind kind, const char *value, size_t length, union entry *entry)
+{
+	memset(entry, 0, sizeof *entry);
 	switch (kind) {
 	case KIND_HOST_KEY:
-		if (!is_host_key(value, length))
-			return 1;
-		return config->cli.host_key_count == CONFIG_HOST_KEYS_MAX
-			       ? 2 : text_copy(config->cli.host_keys[config->cli.host_key_count++], CONFIG_HOST_KEY_BYTES, value, length) != 0;
+		return is_host_key(value, length) && text_copy(entry->host_key, CONFIG_HOST_KEY_BYTES, value, length) == 0 ? CONFIG_HOST_KEY_BYTES : 0;
 	case KIND_PIN:
-		if (!is_pin(value, length))
-			return 1;
-		return config->xmi.pin_count == CONFIG_PINS_MAX
-			       ? 2 : text_copy(config->xmi.pins[config->xmi.pin_count++], CONFIG_PIN_BYTES, value, length) != 0;
+		return is_pin(value, length) && text_copy(entry->pin, CONFIG_PIN_BYTES, value, length) == 0 ? CONFIG_PIN_BYTES : 0;
 	case KIND_LISTEN:
-		if (!parse_listen(value, length, &listen))
-			return 1;
-		if (config->log.listen_count == CONFIG_LISTEN_MAX)
-			return 2;
-		config->log.listen[config->log.listen_count++] = listen;
-		return 0;
+		return parse_listen(value, length, &entry->listen) ? sizeof entry->listen : 0;
+	case KIND_ENDPOINT:
+		entry->listen.kind = CONFIG_LISTEN_TLS;
+		return parse_door(value, length, 0, &entry->listen) ? sizeof entry->listen : 0;
+	case KIND_PERSON:
+		return text_copy(entry->person, CONFIG_PERSON_BYTES, value, length) == 0 && length > 0 && is_printable(entry->person) ? CONFIG_PERSON_BYTES : 0;
 	default:
-		if (text_copy(address, sizeof address, value, length) != 0 || !is_address(address))
-			return 1;
-		if (config->log.from_count == CONFIG_FROM_MAX)
-			return 2;
-		memcpy(config->log.from[config->log.from_count++], address, sizeof address);
-		return 0;
+		return text_copy(entry->address, CONFIG_FROM_BYTES, value, length) == 0 && is_address(entry->address) ? CONFIG_FROM_BYTES : 0;
 	}
+}
+
+/* One entry of a list. 0; 1: it is no such thing; 2: there are too many. */
+static int add_entry(struct config *config, const struct key *key, const char *value, size_t length)
+{
+	unsigned *count = (unsigned *)(void *)((char *)config + key->count);
+	union entry entry;
+	size_t bytes = parse_entry(key->kind, value, length, &entry);
+
+	if (bytes == 0)
+		return 1;
+	if (*count == key->max)
+		return 2;
+	memcpy((char *)config + key->offset + (*count)++ * bytes, &entry, bytes);
+	return 0;
 }
 
 static int store_list(struct parse *parse, const struct key *key, const char *value)
@@ -420,7 +453,7 @@ static int store_list(struct parse *parse, const struct key *key, const char *va
 		int bad;
 
 		text_trim(&start, &trimmed);
-		bad = add_entry(parse->config, key->kind, start, trimmed);
+		bad = add_entry(parse->config, key, start, trimmed);
 		if (bad == 1) {
 			(void)text_copy(text, sizeof text, start, trimmed < sizeof text ? trimmed : sizeof text - 1);
 			return fail_value(parse, key, text);
@@ -435,7 +468,7 @@ static int store_list(struct parse *parse, const struct key *key, const char *va
 
 static bool is_list(const struct key *key)
 {
-	return key->kind == KIND_HOST_KEY || key->kind == KIND_PIN || key->kind == KIND_LISTEN || key->kind == KIND_FROM;
+	return key->count != 0;
 }
 
 static int store_url(struct parse *parse, const struct key *key, const char *value, struct config_url *url)
@@ -461,14 +494,12 @@ static int store(struct parse *parse, const struct key *key, const char *value)
 {
 	void *field = (char *)parse->config + key->offset;
 
+	if (is_list(key))
+		return store_list(parse, key, value);
 	switch (key->kind) {
 	case KIND_NUMBER: return store_number(parse, key, value, field);
 	case KIND_CHOICE:
 	case KIND_FLAG: return store_choice(parse, key, value, field);
-	case KIND_HOST_KEY:
-	case KIND_PIN:
-	case KIND_LISTEN:
-	case KIND_FROM: return store_list(parse, key, value);
 	case KIND_URL: return store_url(parse, key, value, field);
 	default: return store_text(parse, key, value, field);
 	}
@@ -495,12 +526,9 @@ static const char *find_section(const char *name)
 
 static bool is_later(const char *section, const char *name)
 {
-	for (unsigned i = 0; i < sizeof later / sizeof later[0]; i++) {
-		if (strcmp(later[i].section, section) != 0)
-			continue;
-		if (!later[i].name || (name && strcmp(later[i].name, name) == 0))
+	for (unsigned i = 0; i < sizeof later / sizeof later[0]; i++)
+		if (strcmp(later[i].section, section) == 0 && strcmp(later[i].name, name) == 0)
 			return true;
-	}
 	return false;
 }
 
@@ -582,8 +610,6 @@ static int fail_unknown_section(struct parse *parse, const char *name)
 	struct buf why;
 	const char *last = "";
 
-	if (is_later(name, NULL))
-		return fail_section(parse, name, "this version does not support this section yet; take it out");
 	buf_init(&why, memory, sizeof memory);
 	(void)buf_add_string(&why, "unknown section; allowed:");
 	for (unsigned i = 0; i < KEY_COUNT; i++) {
@@ -650,6 +676,15 @@ static unsigned line_of(const struct parse *parse, const char *section, const ch
 static int fail_missing(struct parse *parse, const char *section, const char *name, const char *why)
 {
 	return line_of(parse, section, name) != 0 ? 0 : fail(parse, 0, section, name, why);
+}
+
+/* There is a key of this section; an empty section is none. */
+static bool has_section(const struct parse *parse, const char *section)
+{
+	for (unsigned i = 0; i < KEY_COUNT; i++)
+		if (parse->seen[i] != 0 && strcmp(keys[i].section, section) == 0)
+			return true;
+	return false;
 }
 
 static int check_required(struct parse *parse)
@@ -796,12 +831,10 @@ static int check_xmi(struct parse *parse)
 {
 	struct config_url *url = &parse->config->xmi.url;
 
-	for (unsigned i = 0; i < KEY_COUNT; i++)
-		if (parse->seen[i] != 0 && strcmp(keys[i].section, "xmi") == 0 && fail_missing(parse, "xmi", "url", "missing; [xmi] needs it") != 0)
-			return -1;
-	if (url->text[0] == '\0')
+	if (!has_section(parse, "xmi"))
 		return 0;
-	if (fail_missing(parse, "xmi", "user", "missing; [xmi] needs it") != 0 ||
+	if (fail_missing(parse, "xmi", "url", "missing; [xmi] needs it") != 0 ||
+	    fail_missing(parse, "xmi", "user", "missing; [xmi] needs it") != 0 ||
 	    fail_missing(parse, "xmi", "password_file", "missing; [xmi] needs it") != 0)
 		return -1;
 	if (strchr(parse->config->xmi.user, ':'))
@@ -810,6 +843,22 @@ static int check_xmi(struct parse *parse)
 		return fail(parse, line_of(parse, "xmi", "ca_file"), "xmi", "ca_file", "pin and ca_file exclude each other: take one out");
 	if (strcmp(url->path, "/") == 0)
 		(void)snprintf(url->path, sizeof url->path, "/service/mgmt/current");
+	return 0;
+}
+
+/* An endpoint that nobody may use, or that would have to trust somebody unknown, is a mistake. */
+static int check_https(struct parse *parse)
+{
+	static const char *const needed[] = {"listen", "certificate", "key", "client_ca"};
+	const struct config *config = parse->config;
+
+	if (!has_section(parse, "https"))
+		return 0;
+	for (unsigned i = 0; i < sizeof needed / sizeof needed[0]; i++)
+		if (fail_missing(parse, "https", needed[i], "missing; [https] needs it") != 0)
+			return -1;
+	if (config->https.operator_count + config->https.observer_count == 0)
+		return fail(parse, 0, "https", "operators", "missing; [https] needs it, or observers: the clients that may use the interface");
 	return 0;
 }
 
@@ -830,7 +879,7 @@ int config_parse(const char *text, size_t text_bytes, const char *path, struct c
 		return error_set(error, ERROR_CONFIG, NULL, "the configuration file's path is longer than %d bytes", CONFIG_TEXT_BYTES - 1);
 	if (ini_read(text, text_bytes, take_line, &parse, &bad_line) != 0)
 		return fail_syntax(&parse, bad_line); /* a sentence of take_line() stays: the first one sticks */
-	if (check_required(&parse) != 0 || check_cli(&parse) != 0 || check_xmi(&parse) != 0)
+	if (check_required(&parse) != 0 || check_cli(&parse) != 0 || check_xmi(&parse) != 0 || check_https(&parse) != 0)
 		return -1;
 	return check_log(&parse);
 }

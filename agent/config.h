@@ -20,6 +20,8 @@ enum {
 	CONFIG_LISTEN_BYTES = 96,
 	CONFIG_FROM_MAX = 8,
 	CONFIG_FROM_BYTES = 64,
+	CONFIG_PEOPLE_MAX = 16,
+	CONFIG_PERSON_BYTES = 64, /* a name in a client's certificate; with its NUL */
 	CONFIG_DESCRIBE_BYTES = 16384, /* enough for config_describe() */
 	CONFIG_AWAIT_USUAL_S = 2100,  /* a re-synchronisation may take 35 minutes: 10, then 20 more, and 5 for the next event */
 };
@@ -29,6 +31,8 @@ enum {
 
 enum config_transport { CONFIG_SSH, CONFIG_TELNET, CONFIG_EXEC };
 enum config_tls { CONFIG_TLS_BEARSSL, CONFIG_TLS_MBEDTLS };
+enum config_level { CONFIG_LEVEL_ERROR, CONFIG_LEVEL_WARNING, CONFIG_LEVEL_INFO, CONFIG_LEVEL_DEBUG };
+enum config_format { CONFIG_FORMAT_TEXT, CONFIG_FORMAT_JSON };
 enum config_log_source { CONFIG_LOG_NONE, CONFIG_LOG_FILE, CONFIG_LOG_XMI, CONFIG_LOG_SYSLOG, CONFIG_LOG_CLI };
 
 /* https://HOST[:PORT]/PATH, taken apart. */
@@ -39,9 +43,9 @@ struct config_url {
 	unsigned port;                /* 443 where none is written; [xmi]: 5550 */
 };
 
-/* udp://ADDRESS:PORT, tcp://..., tls://...: an IP address (IPv6 in brackets) or * for all. */
+/* udp://ADDRESS:PORT, tcp://..., tls://..., or ADDRESS:PORT alone in [https]: an IP address (IPv6 in brackets) or * for all. */
 struct config_listen {
-	enum config_listen_kind { CONFIG_LISTEN_UDP, CONFIG_LISTEN_TCP, CONFIG_LISTEN_TLS } kind;
+	enum config_listen_kind { CONFIG_LISTEN_UDP, CONFIG_LISTEN_TCP, CONFIG_LISTEN_TLS } kind; /* [https]: CONFIG_LISTEN_TLS */
 	char text[CONFIG_LISTEN_BYTES]; /* as written */
 	char host[CONFIG_FROM_BYTES];   /* "" for all addresses */
 	unsigned port;
@@ -52,6 +56,9 @@ struct config {
 	struct {
 		char name[CONFIG_NAME_BYTES];      /* default: the host's name (config_load; config_parse leaves it empty) */
 		char state_dir[CONFIG_TEXT_BYTES]; /* default /var/lib/drr-agent */
+		enum config_level log_level;       /* of the daemon; default info */
+		enum config_format log_format;     /* default text */
+		char user[CONFIG_NAME_BYTES];      /* whom the daemon becomes when root starts it; "" (default): nobody else */
 	} agent;
 	struct {
 		char domain[CONFIG_NAME_BYTES];         /* required */
@@ -97,6 +104,14 @@ struct config {
 		char certificate[CONFIG_TEXT_BYTES], key[CONFIG_TEXT_BYTES]; /* source syslog: required for tls:// */
 		unsigned poll_ms; /* default 1000, 100..60000 */
 	} log;
+	struct { /* no section: listen_count is 0 and nothing else is set; otherwise all of it, and at least one operator or observer */
+		struct config_listen listen[CONFIG_LISTEN_MAX];
+		unsigned listen_count;
+		char certificate[CONFIG_TEXT_BYTES], key[CONFIG_TEXT_BYTES];
+		char client_ca[CONFIG_TEXT_BYTES]; /* PEM: the clients' own certificates, or their CAs */
+		char operators[CONFIG_PEOPLE_MAX][CONFIG_PERSON_BYTES], observers[CONFIG_PEOPLE_MAX][CONFIG_PERSON_BYTES];
+		unsigned operator_count, observer_count;
+	} https;
 	struct {
 		unsigned heartbeat_s; /* default 300, 30..86400 */
 		unsigned slack_s;     /* default 120, 0..3600 */

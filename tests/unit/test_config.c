@@ -75,6 +75,9 @@ static void fills_defaults(void **state)
 	assert_string_equal(config.path, "t.conf");
 	assert_string_equal(config.agent.name, "");
 	assert_string_equal(config.agent.state_dir, "/var/lib/drr-agent");
+	assert_int_equal(config.agent.log_level, CONFIG_LEVEL_INFO);
+	assert_int_equal(config.agent.log_format, CONFIG_FORMAT_TEXT);
+	assert_string_equal(config.agent.user, "");
 	assert_string_equal(config.appliance.domain, "d");
 	assert_string_equal(config.appliance.peering_object, "");
 	assert_string_equal(config.appliance.address, "");
@@ -86,6 +89,7 @@ static void fills_defaults(void **state)
 	assert_false(config.cli.cleartext);
 	assert_int_equal(config.log.source, CONFIG_LOG_NONE);
 	assert_int_equal(config.log.poll_ms, 1000);
+	assert_int_equal(config.https.listen_count + config.https.operator_count + config.https.observer_count, 0);
 	assert_int_equal(config.watchdog.heartbeat_s, 300);
 	assert_int_equal(config.watchdog.slack_s, 120);
 	assert_int_equal(config.limits.bounce_deadline_s, 60);
@@ -100,12 +104,15 @@ static void fills_defaults(void **state)
 static void takes_every_key(void **state)
 {
 	(void)state;
-	assert_good("# c\r\n ; c\n[agent]\n name = gw 1\nstate_dir=/s\n[appliance]\ndomain=a-b_c.d\n"
+	assert_good("# c\r\n ; c\n[agent]\n name = gw 1\nstate_dir=/s\nlog_level=debug\nlog_format=json\nuser=drr-agent\n[appliance]\ndomain=a-b_c.d\n"
 		    "peering_object=gwd\naddress=fd00::1\n[cli]\ntransport: ssh\nhost=h\nport=2222\nuser=root\npassword_file=pw\n"
 		    "key_file=/k\nhost_key=" GOOD_PIN "\nconnect_timeout_s=1\ncommand_timeout_s=600\n[log]\nsource=file\nfile=/l\n"
 		    "poll_ms=100\n[watchdog]\nheartbeat_s=30\nslack_s=0\n[limits]\nbounce_deadline_s=5\nconfirm_timeout_s=5\n"
 		    "await_timeout_s=14400");
 	assert_string_equal(config.agent.name, "gw 1");
+	assert_int_equal(config.agent.log_level, CONFIG_LEVEL_DEBUG);
+	assert_int_equal(config.agent.log_format, CONFIG_FORMAT_JSON);
+	assert_string_equal(config.agent.user, "drr-agent");
 	assert_string_equal(config.appliance.address, "fd00::1");
 	assert_int_equal(config.cli.port, 2222);
 	assert_string_equal(config.cli.password_file, "pw");
@@ -121,11 +128,9 @@ static void checks_names(void **state)
 	(void)state;
 	assert_bad("[cli]\nprot=22\n", "t.conf:2: [cli] prot: unknown key (did you mean port?); allowed here: transport, host, port, user");
 	assert_bad("[log]\nzzzzzzz=1\n", "[log] zzzzzzz: unknown key; allowed here: source, file, path, manage_target, target, listen, from, certificate, key, poll_ms");
-	assert_bad("[wat]\n", "t.conf:1: [wat]: unknown section; allowed: [agent] [appliance] [cli] [xmi] [log] [watchdog] [limits]");
-	assert_bad("[https]\n", "[https]: this version does not support this section yet");
+	assert_bad("[wat]\n", "t.conf:1: [wat]: unknown section; allowed: [agent] [appliance] [cli] [xmi] [log] [https] [watchdog] [limits]");
 	assert_bad("[watchdog]\non_reboot=nudge\n", "on_reboot: this version does not support this key yet");
 	assert_bad("[watchdog]\nnotify_url=x\n", "does not support this key yet");
-	assert_bad("[agent]\nuser=x\n", "does not support this key yet");
 	assert_bad("[log]\nsource=snmp\n", "allowed: none, file, xmi, syslog, cli");
 	assert_bad("[log]\nsource=tape\n", "bad value \"tape\"; allowed: none, file");
 	assert_bad("[cli]\nport=1\nport=1\n", "t.conf:3: [cli] port: this key stands in the section twice");
@@ -186,6 +191,9 @@ static void checks_values(void **state)
 	assert_bad("[cli]\nuser=a\x1b[31m\n", "bad value \"a\\x1b[31m\"");
 	assert_bad("[cli]\nhost=a b\n", "a host name");
 	assert_bad("[cli]\ncleartext=true\n", "allowed: no, yes");
+	assert_bad("[agent]\nlog_level=notice\n", "allowed: error, warning, info, debug");
+	assert_bad("[agent]\nlog_format=xml\n", "allowed: text, json");
+	assert_bad("[agent]\nuser=a b\n", "letters, digits and . _ : -");
 	(void)snprintf(text, sizeof text, "[appliance]\ndomain=%0128d\n", 7);
 	assert_bad(text, "longer than 127 bytes");
 }
@@ -316,6 +324,51 @@ static void checks_log_sources(void **state)
 	assert_bad(EXEC "command=x\n[log]\nsource=syslog\nlisten=udp://*:1\n", "from: missing");
 }
 
+#define HTTPS "[https]\nlisten=*:8443\ncertificate=/c\nkey=/k\nclient_ca=/a\n"
+
+static void checks_https(void **state)
+{
+	char text[2048];
+
+	(void)state;
+	assert_good(SSH HTTPS "operators=drrctl, Ann B\xc3\xa9 <ann@example.org>\noperators=third\nobservers=monitoring\n");
+	assert_int_equal(config.https.listen_count, 1);
+	assert_string_equal(config.https.listen[0].text, "*:8443");
+	assert_string_equal(config.https.listen[0].host, "");
+	assert_int_equal(config.https.listen[0].port, 8443);
+	assert_int_equal(config.https.listen[0].kind, CONFIG_LISTEN_TLS);
+	assert_string_equal(config.https.certificate, "/c");
+	assert_string_equal(config.https.key, "/k");
+	assert_string_equal(config.https.client_ca, "/a");
+	assert_int_equal(config.https.operator_count, 3);
+	assert_string_equal(config.https.operators[1], "Ann B\xc3\xa9 <ann@example.org>");
+	assert_string_equal(config.https.operators[2], "third");
+	assert_int_equal(config.https.observer_count, 1);
+	assert_string_equal(config.https.observers[0], "monitoring");
+	assert_good(SSH HTTPS "listen=10.0.0.1:1,[::1]:65535\nobservers=m\n");
+	assert_int_equal(config.https.listen_count, 3);
+	assert_string_equal(config.https.listen[2].host, "::1");
+	assert_good(SSH "[https]\n"); /* empty: none */
+	assert_bad(SSH HTTPS, "[https] operators: missing; [https] needs it, or observers");
+	assert_bad(SSH "[https]\nkey=/k\n", "[https] listen: missing; [https] needs it");
+	assert_bad(SSH "[https]\nlisten=*:1\nkey=/k\nclient_ca=/a\noperators=a\n", "[https] certificate: missing");
+	assert_bad(SSH "[https]\nlisten=gw1:8443\n", "allowed: ADDRESS:PORT");
+	assert_bad(SSH "[https]\nlisten=tcp://*:8443\n", "allowed: ADDRESS:PORT");
+	assert_bad(SSH "[https]\nlisten=*\n", "allowed: ADDRESS:PORT");
+	assert_bad(SSH "[https]\nlisten=*:0\n", "allowed: ADDRESS:PORT");
+	assert_bad(SSH "[https]\nlisten=*:1,*:2,*:3,*:4,*:5\n", "more entries than this key may have");
+	assert_bad(SSH "[https]\noperators=a,,b\n", "names of 1 to 63 bytes");
+	assert_bad(SSH "[https]\nobservers=a\x1b\n", "names of 1 to 63 bytes");
+	(void)snprintf(text, sizeof text, SSH HTTPS "operators=%063d\n", 7);
+	assert_good(text);
+	(void)snprintf(text, sizeof text, SSH HTTPS "operators=%064d\n", 7);
+	assert_bad(text, "names of 1 to 63 bytes");
+	(void)strcpy(text, SSH "[https]\nobservers=a");
+	for (unsigned i = 0; i < 16; i++)
+		(void)strcat(text, ",b");
+	assert_bad(text, "more entries than this key may have");
+}
+
 static void warns(void **state)
 {
 	char memory[1024];
@@ -384,7 +437,7 @@ static void sample_is_complete(void **state)
 		if (line[0] != '#')
 			continue;
 		line[0] = ' '; /* the example must be good, but for what does not go together */
-		if (parse(text) != 0 && !strstr(error.what, "has no meaning with") && !strstr(error.what, "[xmi] needs it"))
+		if (parse(text) != 0 && !strstr(error.what, "has no meaning with") && !strstr(error.what, "[xmi] needs it") && !strstr(error.what, "[https] needs it"))
 			fail_msg("conf/agent.conf, %s: %s", name, error.what);
 		line[0] = '#';
 	}
@@ -395,13 +448,14 @@ static void sample_is_complete(void **state)
 static void sample_shows_defaults(void **state)
 {
 	static const char *const examples[] = {
-		"name", "key_file", "host_key", "command", "cleartext", "gateway_mgmt_url", "gateway_api_url", "gateway_ca_file", "url", "xmi.user",
-		"xmi.password_file", "pin", "ca_file", "path", "manage_target", "target", "listen", "from", "certificate", "key", "tls",
+		"name", "key_file", "host_key", "command", "cleartext", "gateway_mgmt_url", "gateway_api_url", "gateway_ca_file", "url", "agent.user",
+		"xmi.user", "xmi.password_file", "client_ca", "operators", "observers", "pin", "ca_file", "path", "manage_target", "target", "listen", "from", "certificate", "key", "tls",
 		"timeout_s",
 	};
 	char *text = slurp(CONF "/agent.conf");
 	struct config plain;
 	const char *section, *name;
+	char full[80];
 
 	(void)state;
 	assert_good(text);
@@ -409,9 +463,9 @@ static void sample_shows_defaults(void **state)
 	for (size_t i = 0; (name = config_key(i, &section)); i++) {
 		bool example = false;
 
+		(void)snprintf(full, sizeof full, "%s.%s", section, name);
 		for (size_t j = 0; j < sizeof examples / sizeof examples[0]; j++)
-			example = example || strcmp(name, examples[j]) == 0 ||
-				  (strncmp(examples[j], "xmi.", 4) == 0 && strcmp(section, "xmi") == 0 && strcmp(name, examples[j] + 4) == 0);
+			example = example || strcmp(examples[j], strchr(examples[j], '.') ? full : name) == 0;
 		if (!example)
 			*(char *)(uintptr_t)find_line(text, section, name) = find_line(text, section, name)[0] == '#' ? ' ' : find_line(text, section, name)[0];
 	}
@@ -500,7 +554,7 @@ int main(void)
 		cmocka_unit_test(fills_defaults), cmocka_unit_test(takes_every_key), cmocka_unit_test(checks_names),
 		cmocka_unit_test(checks_syntax), cmocka_unit_test(checks_values), cmocka_unit_test(checks_host_keys),
 		cmocka_unit_test(wants_a_host_key_for_ssh), cmocka_unit_test(checks_transports), cmocka_unit_test(checks_xmi),
-		cmocka_unit_test(checks_log_sources), cmocka_unit_test(warns),
+		cmocka_unit_test(checks_log_sources), cmocka_unit_test(checks_https), cmocka_unit_test(warns),
 		cmocka_unit_test(describes_every_key), cmocka_unit_test(sample_is_complete),
 		cmocka_unit_test(sample_shows_defaults), cmocka_unit_test(manual_names_every_key),
 		cmocka_unit_test(loads_files), cmocka_unit_test(matches_golden_files),
