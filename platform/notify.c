@@ -95,7 +95,7 @@ static bool tell_with_status(const struct notify *notify, const char *head, cons
 
 bool notify_ready(const struct notify *notify, const char *status)
 {
-	return tell_with_status(notify, "READY=1\n", status);
+	return status ? tell_with_status(notify, "READY=1\n", status) : tell(notify, "READY=1");
 }
 
 bool notify_stopping(const struct notify *notify, const char *status)

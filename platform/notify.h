@@ -26,7 +26,7 @@ int notify_open(struct notify *notify, struct error *error);
 void notify_close(struct notify *notify);
 
 /* Each sends at once; true: it was taken by the socket. Nobody is told when it was not (systemd gone, its socket full): there is no second way. */
-bool notify_ready(const struct notify *notify, const char *status); /* at work, or back at work after a reload */
+bool notify_ready(const struct notify *notify, const char *status); /* at work, or back at work after a reload; STATUS NULL: the last one holds */
 bool notify_reloading(const struct notify *notify);                 /* with MONOTONIC_USEC, for Type=notify-reload; notify_ready() ends it */
 bool notify_stopping(const struct notify *notify, const char *status);
 bool notify_alive(const struct notify *notify); /* WATCHDOG=1; nothing is sent where watchdog_ms is 0 */

@@ -27,8 +27,8 @@ int secretfile_path(const char *path, char out[SECRETFILE_PATH_MAX_BYTES], struc
 int secretfile_load(const char *path, struct secret *secret, struct error *error);
 void secretfile_free(struct secret *secret); /* wipes; harmless on an empty one */
 
-/* A whole file of PEM text, at most SECRETFILE_PEM_MAX_BYTES, into the same kind of memory; what stands in it is not looked at, but it must not be empty nor hold a NUL.
- * IS_KEY: the rules of secretfile_load() for owner and mode; otherwise (certificates) everybody may read it. PATH as there. Free with secretfile_pem_free(). */
+/* A whole file of PEM text, at most SECRETFILE_PEM_MAX_BYTES, into the same kind of memory; what stands in it is not looked at, but it must not be empty nor hold a
+ * NUL. IS_KEY: the rules of secretfile_load() for owner and mode; otherwise (certificates) everybody may read it. PATH as there. Free with secretfile_pem_free(). */
 int secretfile_pem_load(const char *path, bool is_key, struct secret *pem, struct error *error);
 void secretfile_pem_free(struct secret *pem); /* wipes; harmless on an empty one */
 

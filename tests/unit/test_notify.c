@@ -96,6 +96,8 @@ static void tells_at(const char *name)
 	assert_int_equal(notify_open(&notify, &error), 0);
 	assert_true(notify_ready(&notify, "at work"));
 	assert_string_equal(heard(), "READY=1\nSTATUS=at work");
+	assert_true(notify_ready(&notify, NULL));
+	assert_string_equal(heard(), "READY=1");
 	assert_true(notify_status(&notify, "waits for the trigger"));
 	assert_string_equal(heard(), "STATUS=waits for the trigger");
 	assert_true(notify_stopping(&notify, "stops"));
