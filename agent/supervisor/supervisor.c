@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "platform/channel.h"
 #include "platform/clock.h"
+#include "platform/jail.h"
 #include "platform/loop.h"
 #include "platform/notify.h"
 #include "platform/process.h"
@@ -75,6 +76,14 @@ static void close_fd(int *fd)
 	if (*fd >= 0)
 		(void)close(*fd);
 	*fd = -1;
+}
+
+/* Nothing can be said to it any more. It sees that, and there is the signal that means FRAME_STOP as well; mostly it is ending already. */
+static void lose_control(struct supervisor *s, enum restarts_child which)
+{
+	close_fd(&s->children[which].control);
+	if (s->children[which].pid > 0)
+		(void)kill(s->children[which].pid, SIGTERM);
 }
 
 /* ---- starting a child ------------------------------------------------------------------------------------------- */
@@ -168,7 +177,7 @@ static int start_child(struct supervisor *s, enum restarts_child which)
 	else if (start_process(s, which, &error))
 		result = -1;
 	else if (with_identity && identity_send(&identity, s->children[which].control, &error))
-		(void)kill(s->children[which].pid, SIGTERM); /* it has just begun; its end will be told like any other */
+		lose_control(s, which); /* its end will be told like any other */
 	identity_free(&identity);
 	if (which == RESTARTS_FRONT)
 		s->answer_due = with_identity;
@@ -216,7 +225,6 @@ static void say_over(const struct supervisor *s)
 	log_line(s->restarts.exit_code ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "the daemon has ended", "exit", number(code, s->restarts.exit_code), "next", bad ? next : NULL, NULL);
 }
 
-/* By frame, or, where it does not take one, by the signal that means the same to it. */
 static void stop_child(struct supervisor *s, enum restarts_child which)
 {
 	const struct frame frame = frame_of_strings(FRAME_STOP, 0, 0, NULL);
@@ -224,8 +232,8 @@ static void stop_child(struct supervisor *s, enum restarts_child which)
 	struct error error = {0};
 
 	log_line(LOG_LEVEL_INFO, "child is asked to finish and end", "child", names[which], NULL);
-	if (child->pid > 0 && (child->control < 0 || channel_send(child->control, &frame, -1, &error) != 0))
-		(void)kill(child->pid, SIGTERM);
+	if (child->control < 0 || channel_send(child->control, &frame, -1, &error) != 0)
+		lose_control(s, which);
 }
 
 static void kill_child(struct supervisor *s, enum restarts_child which)
@@ -304,6 +312,8 @@ static void say_what_needs_a_restart(const struct config *old, const struct conf
 		log_line(LOG_LEVEL_WARNING, sentence, "key", "[agent] user", "next", next, NULL);
 	if (strcmp(old->agent.state_dir, new->agent.state_dir) != 0)
 		log_line(LOG_LEVEL_WARNING, sentence, "key", "[agent] state_dir", "next", next, NULL);
+	if ((old->cli.transport == CONFIG_EXEC) != (new->cli.transport == CONFIG_EXEC)) /* it decides how the processes are locked in */
+		log_line(LOG_LEVEL_WARNING, sentence, "key", "[cli] transport", "next", next, NULL);
 	if (!same_listeners(old, new))
 		log_line(LOG_LEVEL_WARNING, sentence, "key", "[https] listen", "next", next, NULL);
 }
@@ -437,14 +447,6 @@ static bool take_frame(struct supervisor *s, enum restarts_child which, const st
 	}
 }
 
-/* Nothing can be said to it any more. It is asked to end by the signal that means FRAME_STOP; mostly it is doing so already. */
-static void lose_control(struct supervisor *s, enum restarts_child which)
-{
-	close_fd(&s->children[which].control);
-	if (s->children[which].pid > 0)
-		(void)kill(s->children[which].pid, SIGTERM);
-}
-
 static void read_frames(struct supervisor *s, enum restarts_child which, int at_most)
 {
 	struct child *child = &s->children[which];
@@ -535,6 +537,25 @@ static int watch(struct supervisor *s, struct error *error)
 	return 0;
 }
 
+/* The children inherit it and go further: so it holds what any of them needs. Files are read for them in many places, written in one. */
+static int give_up(const struct supervisor *s, struct error *error)
+{
+	const char *exe = s->settings->exe ? s->settings->exe : "/proc/self/exe";
+	const struct jail_path paths[] = {{"/", JAIL_READ}, {s->config->agent.state_dir, JAIL_READ | JAIL_WRITE}, {exe, JAIL_EXECUTE}};
+	const struct jail_settings settings = {
+		.role = JAIL_SUPERVISOR,
+		.paths = paths,
+		.path_count = sizeof paths / sizeof paths[0],
+		.may_execute = s->config->cli.transport == CONFIG_EXEC,
+	};
+	struct jail_report report;
+
+	if (jail_enter(&settings, &report, error))
+		return -1;
+	log_line(LOG_LEVEL_INFO, "the supervisor is locked in", "seccomp", report.seccomp ? "yes" : "no", "landlock", report.landlock ? "yes" : "no", NULL);
+	return 0;
+}
+
 /* What is wrong with the files is said before anything is started. */
 static int check_identity(const struct config *config, struct error *error)
 {
@@ -552,10 +573,11 @@ static int prepare(struct supervisor *s, struct error *error)
 
 	if (notify_open(&s->notify, &untold))
 		log_line(LOG_LEVEL_WARNING, "systemd is not told how the daemon is", "why", untold.what, NULL);
+	(void)notify_status(&s->notify, "starts");
 	if (check_identity(s->config, error) || loop_open(&s->loop, error) || loop_watch_children(&s->loop, error))
 		return -1;
 	s->memory = malloc(FRAME_MAX_BYTES);
-	return s->memory ? 0 : error_set(error, ERROR_INTERNAL, NULL, "no memory for a frame");
+	return s->memory ? give_up(s, error) : error_set(error, ERROR_INTERNAL, NULL, "no memory for a frame");
 }
 
 int supervise_with(const struct config *config, const struct supervisor_settings *settings)

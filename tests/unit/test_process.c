@@ -18,6 +18,7 @@
 #include "platform/clock.h"
 #include "platform/loop.h"
 #include "platform/process.h"
+#include "self.h"
 
 enum { SAID_BYTES = 2048, LIMIT_MS = 60000, FDS_SEEN = 256 };
 
@@ -76,10 +77,12 @@ static int child(char **words)
 
 static pid_t start(const char *verb, const char *word, int three, int four)
 {
-	const char *arguments[] = {"test_process", verb, word, NULL};
 	const char *environment[] = {"DRR_ONE=1", "DRR_TWO=a b", NULL};
-	struct process_plan plan = {.arguments = arguments, .environment = environment, .fds = {three, four}};
+	struct self self;
+	struct process_plan plan = {.arguments = self.words, .environment = environment, .fds = {three, four}};
 
+	self_fill(&self, (const char *const[]){verb, word, NULL});
+	plan.exe = self.exe;
 	error_clear(&error);
 	return process_start(&plan, &error);
 }

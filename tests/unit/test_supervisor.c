@@ -25,6 +25,7 @@
 #include "platform/channel.h"
 #include "platform/process.h"
 #include "supervisor/supervisor.h"
+#include "self.h"
 
 #define ENGINE RESTARTS_ENGINE
 #define FRONT RESTARTS_FRONT
@@ -90,7 +91,7 @@ static void obey(char *words, int *control, int peer)
 	if (strcmp(words, "exit") == 0)
 		_exit(atoi(rest));
 	if (strcmp(words, "crash") == 0)
-		(void)raise(SIGKILL);
+		(void)kill(getpid(), SIGKILL);
 	if (strcmp(words, "ready") == 0)
 		say_frame(*control, FRAME_READY, 0, NULL, NULL);
 	else if (strcmp(words, "alive") == 0)
@@ -107,7 +108,12 @@ static void obey(char *words, int *control, int peer)
 		(void)send(*control, "garbage", 7, MSG_NOSIGNAL);
 	else if (strcmp(words, "echo") == 0)
 		report(rest);
-	else if (strcmp(words, "close") == 0) {
+	else if (strcmp(words, "create") == 0) {
+		int fd = open(rest, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+		report(fd >= 0 ? "created" : strerror(errno));
+		(void)close(fd);
+	} else if (strcmp(words, "close") == 0) {
 		(void)close(*control);
 		*control = -1;
 	}
@@ -258,9 +264,13 @@ static int clean_up(void **state)
 /* In a process of its own. Does not return. */
 static void run_supervisor(int64_t start_limit_ms)
 {
-	const char *const engine[] = {"test_supervisor", "engine", listen_path, NULL}, *const front[] = {"test_supervisor", "front", listen_path, NULL};
-	const struct supervisor_settings settings = {.arguments = {[ENGINE] = engine, [FRONT] = front}, .start_limit_ms = start_limit_ms};
+	static struct self engine, front;
 	static struct config config;
+	struct supervisor_settings settings = {.arguments = {[ENGINE] = engine.words, [FRONT] = front.words}, .start_limit_ms = start_limit_ms};
+
+	self_fill(&engine, (const char *const[]){"engine", listen_path, NULL});
+	self_fill(&front, (const char *const[]){"front", listen_path, NULL});
+	settings.exe = engine.exe;
 
 	(void)setenv("NOTIFY_SOCKET", notify_path, 1);
 	(void)setenv("WATCHDOG_USEC", "10000000", 1);
@@ -346,12 +356,14 @@ static void expect_nothing(enum restarts_child which)
 	expect(which, "nothing else");
 }
 
+/* It may see "control closed" before the signal. */
 static void expect_end(enum restarts_child which)
 {
 	char seen[WORDS_BYTES];
 
-	await(fakes[which].fd);
-	assert_true(recv(fakes[which].fd, seen, sizeof seen, 0) <= 0);
+	do
+		await(fakes[which].fd);
+	while (recv(fakes[which].fd, seen, sizeof seen, 0) > 0);
 	(void)close(fakes[which].fd);
 	fakes[which].fd = -1;
 }
@@ -421,6 +433,7 @@ static void start(void)
 	put_config("");
 	start_with(LIMIT_MS);
 	await_children();
+	expect_notified("STATUS=starts");
 	expect_notified("WATCHDOG=1");
 	if (https)
 		expect(FRONT, "identity CERTIFICATE KEY CA");
@@ -469,6 +482,25 @@ static void starts_and_stops(void **state)
 	expect(ENGINE, "peer status hello engine");
 	stop();
 	assert_non_null(strstr(logged, "the daemon has ended exit=0"));
+}
+
+/* What the supervisor has given up, its children have not either. */
+static void is_locked_in(void **state)
+{
+	char inside[128], outside[128];
+
+	start();
+	expect_logged("at work");
+	(void)snprintf(inside, sizeof inside, "create %s/test.new", folder);
+	(void)snprintf(outside, sizeof outside, "create %s.outside", folder);
+	tell(ENGINE, inside);
+	expect(ENGINE, "created");
+	assert_int_equal(unlink(inside + strlen("create ")), 0);
+	if (strstr(logged, "seccomp=yes landlock=yes")) {
+		tell(ENGINE, outside);
+		expect(ENGINE, "Permission denied");
+	}
+	stop();
 }
 
 static void passes_on_what_the_engine_says(void **state)
@@ -834,6 +866,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(starts_and_stops),
+		TEST(is_locked_in),
 		TEST(passes_on_what_the_engine_says),
 		TEST(front_does_not_speak_for_the_engine),
 		TEST(engine_crashes),
