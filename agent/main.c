@@ -18,6 +18,7 @@
 #include "run/journal.h"
 #include "run/precheck.h"
 #include "run/table.h"
+#include "supervisor/supervisor.h"
 
 static const char default_path[] = "/etc/drr-agent/agent.conf";
 
@@ -36,6 +37,7 @@ enum option_code { OPTION_STEPS = 256, OPTION_RUN, OPTION_DRY_RUN, OPTION_JSON, 
 /* Which options a verb takes. */
 enum takes { TAKES_CONFIG = 1, TAKES_JSON = 2, TAKES_RUN = 4, TAKES_CONNECT = 8, TAKES_MERMAID = 16, TAKES_AUDIT = 32, TAKES_CERT = 256, TAKES_WORD = 512 };
 
+static int verb_serve(const struct options *, const struct config *);
 static int verb_run(const struct options *, const struct config *);
 static int verb_recover(const struct options *, const struct config *);
 static int verb_status(const struct options *, const struct config *);
@@ -52,6 +54,7 @@ static const struct verb {
 	int (*perform)(const struct options *, const struct config *);
 	const char *synopsis, *meaning;
 } verbs[] = {
+	{"serve", TAKES_CONFIG, verb_serve, "", "the daemon: HTTPS interface, log watcher, steps for drrctl; SIGHUP reads the configuration again"},
 	{"run", TAKES_CONFIG | TAKES_JSON | TAKES_RUN, verb_run, "[--steps LIST] [--run ID] [--dry-run] [--json] [--override-NAME]",
 	 "this member's part of a DRR, in the foreground"},
 	{"recover", TAKES_CONFIG | TAKES_JSON, verb_recover, "[--json]", "finish or undo what the journal holds open"},
@@ -86,6 +89,12 @@ static int usage_error(const char *what, const char *detail)
 }
 
 /* ---- verbs ---------------------------------------------------------------------------------------------------- */
+
+static int verb_serve(const struct options *options, const struct config *config)
+{
+	(void)options;
+	return supervise(config);
+}
 
 static int verb_run(const struct options *options, const struct config *config)
 {
