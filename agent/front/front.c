@@ -1,7 +1,7 @@
 /* front.c - from the start of the process to its end. In this order: the key comes from the supervisor, the process gives up all but sockets, the server opens its
- * doors and starts its threads, the process gives up sockets and threads as well, and only then the first foreign byte is worth reading.
+ * doors and starts its threads, the process gives up new sockets and threads as well.
  *
- * The server's gate accepts before the second step, but a request meets no handler's reply before the engine has one, and nothing of the first step opens a file. */
+ * The server accepts as soon as its doors are open: the few moments to the last step it spends in the first jail, which opens nothing and connects to nothing either. */
 #include "front/front.h"
 
 #include <errno.h>
