@@ -112,7 +112,8 @@ void snapshot_init(struct snapshot *s, const char *name, unsigned rotations, con
 
 static void go_to(struct snapshot *s, enum snapshot_stage stage, unsigned number)
 {
-	s->stage = s->passes < SNAPSHOT_PASSES_MAX ? stage : SNAPSHOT_OVER;
+	s->cut_short = s->passes >= SNAPSHOT_PASSES_MAX && stage != SNAPSHOT_OVER;
+	s->stage = s->cut_short ? SNAPSHOT_OVER : stage;
 	s->number = number;
 }
 
@@ -512,6 +513,11 @@ bool snapshot_mark(struct snapshot *s, struct mark *mark)
 uint64_t snapshot_offset(const struct snapshot *s)
 {
 	return s->adopted ? s->place.offset : s->want.offset;
+}
+
+bool snapshot_is_cut_short(const struct snapshot *s)
+{
+	return s->cut_short;
 }
 
 /* ---- texts that lose their beginning */

@@ -71,6 +71,7 @@ struct snapshot {
 	bool entering;           /* no line of the entered text was handed out yet */
 	unsigned number;         /* of the text of this stage */
 	unsigned passes;
+	bool cut_short;          /* there were too many of them */
 	bool rotated_there;      /* a rotated text exists */
 	enum snapshot_pass { SNAPSHOT_SEEK, SNAPSHOT_GIVE, SNAPSHOT_SKIP, SNAPSHOT_OTHER, SNAPSHOT_SAME } pass;
 	bool adopted;            /* the pass's place is the place */
@@ -120,6 +121,9 @@ bool snapshot_mark(struct snapshot *snapshot, struct mark *mark);
 
 /* How much of its text lies before the place, whichever number that text has now. */
 uint64_t snapshot_offset(const struct snapshot *snapshot);
+
+/* Whether the look that is over ended only because of SNAPSHOT_PASSES_MAX. */
+bool snapshot_is_cut_short(const struct snapshot *snapshot);
 
 /* For a text that loses lines at its start while it gets new ones at its end: whether the look has just found out that TEXT is not the one of the place. */
 bool snapshot_is_lost(const struct snapshot *snapshot);
