@@ -23,7 +23,7 @@
 enum {
 	SOURCE_FDS_MAX = 12,           /* descriptors that one source waits for; syslog: listeners and connections */
 	SOURCE_LINE_MAX_BYTES = 16384, /* longer: skipped and counted */
-	SOURCE_TURN_LINES = 65536,     /* handed out in a row; then, and after SOURCE_TURN_BYTES that hold no line, source_next() is false once although there is more: who */
+	SOURCE_TURN_LINES = 262144,    /* handed out in a row; then, and after SOURCE_TURN_BYTES that hold no line, source_next() is false once although there is more: who */
 	SOURCE_TURN_BYTES = 1048576,   /* sends without end must not hold the caller. source_deadline() is then in the past. More than what a kernel keeps of datagrams */
 	SOURCE_STEP_BYTES = 128,       /* what a step counts beside its bytes */
 };
