@@ -54,8 +54,8 @@ struct tls_identity; /* a certificate chain and its private key */
 struct tls_identity *tls_identity_load(const char *certificate_file, const char *key_file, struct error *error);
 void tls_identity_free(struct tls_identity *identity); /* NULL is fine; after all its transports are closed */
 
-/* Takes over FD, an accepted, non-blocking socket, and speaks TLS on it as the server. transport_connect() does the handshake. NULL (FD
- * is closed) and ERROR on lack of memory. */
-struct transport *tls_accept(struct tls_identity *identity, int fd, struct error *error);
+/* Takes over FD, an accepted, non-blocking socket, and speaks TLS on it as the server. transport_connect() does the handshake. REPORT must outlive the
+ * transport; NULL: not wanted. NULL (FD is closed) and ERROR on lack of memory. */
+struct transport *tls_accept(struct tls_identity *identity, int fd, struct tls_report *report, struct error *error);
 
 #endif

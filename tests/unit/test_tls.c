@@ -1077,7 +1077,7 @@ static void test_accept_ours(void **state)
 		settings.pin_count = 1;
 		client = open_tls(&settings);
 		(void)transport_connect(client, &error);
-		server = tls_accept(identity, accept_one(listener), &error);
+		server = tls_accept(identity, accept_one(listener), NULL, &error);
 		assert_non_null(server);
 		do {
 			struct pollfd fds[] = {{.fd = transport_fd(client), .events = transport_events(client)}, {.fd = transport_fd(server), .events = POLLIN}};
@@ -1129,7 +1129,7 @@ static void test_accept_python(void **state)
 		(void)snprintf(options, sizeof options, "connect --port %u --min %s --max %s", port, versions[i], versions[i]);
 		python = peer_start(options);
 		error_clear(&error);
-		t = tls_accept(identity, accept_one(listener), &error);
+		t = tls_accept(identity, accept_one(listener), NULL, &error);
 		assert_non_null(t);
 		assert_int_equal(handshake(t, LIMIT_MS), TRANSPORT_DONE);
 		assert_int_equal(receive(t, got_line, 6 + 100000 + 1, &length), 0);
@@ -1170,7 +1170,7 @@ static void test_accept_strangers(void **state)
 		assert_int_equal(write(fd, says[i], strlen(says[i])), (ssize_t)strlen(says[i]));
 		(void)shutdown(fd, SHUT_WR);
 		error_clear(&error);
-		t = tls_accept(identity, accept_one(listener), &error);
+		t = tls_accept(identity, accept_one(listener), NULL, &error);
 		assert_int_equal(handshake(t, LIMIT_MS), TRANSPORT_FAILED);
 		told();
 		assert_non_null(strstr(error.what, words[i]));
@@ -1180,7 +1180,7 @@ static void test_accept_strangers(void **state)
 	(void)snprintf(options, sizeof options, "connect --port %u --min 1.1 --max 1.1 --ciphers ALL", port); /* says its version and waits */
 	python = peer_start(options);
 	error_clear(&error);
-	t = tls_accept(identity, accept_one(listener), &error);
+	t = tls_accept(identity, accept_one(listener), NULL, &error);
 	assert_int_equal(handshake(t, LIMIT_MS), TRANSPORT_FAILED);
 	told();
 	assert_non_null(strstr(error.what, "version"));
