@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""The other side for test_tls.c.
+"""The other side for test_tls.c and test_xmi_link.c.
 
   tls_peer.py make FOLDER      makes keys and certificates; prints "NAME PIN" for each key
   tls_peer.py serve OPTIONS    a TLS server on 127.0.0.1; prints its port
+  tls_peer.py xmi OPTIONS      an XML management interface; each path behaves in its own way (see Xmi); tells what it meets
   tls_peer.py renegotiate OPTIONS  the same by OpenSSL's own server; a line "R" makes it ask for another handshake
   tls_peer.py connect OPTIONS  a TLS client; prints "VERSION LINE", what the server said to its own line
 
@@ -240,6 +241,100 @@ def serve(options):
     sys.stdin.read()
 
 
+class Xmi:
+    """One connection. Tells "N connect", "N request PATH CREDENTIALS" and how it ended: "N end" in order, "N cut", "N reset"."""
+    def __init__(self, number, plain, context):
+        self.number = number
+        self.raw = plain.dup()
+        self.tell("connect")
+        try:
+            self.tls = context.wrap_socket(plain, server_side=True, suppress_ragged_eofs=False)
+            asked = 0
+            while self.serve(asked):
+                asked += 1
+        except ConnectionResetError:
+            self.tell("reset")
+        except OSError:
+            self.tell("cut")
+
+    def tell(self, words):
+        print(self.number, words, flush=True)
+
+    def wait_for_end(self):
+        self.raw.recv(1, socket.MSG_PEEK)  # TLS says of a reset only that the session has not ended
+        while self.tls.recv(PIECE):
+            pass
+        self.tell("end")
+        self.tls.unwrap()
+
+    def answer(self, content, head=""):
+        body = ('<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Body>'
+                '<dp:response xmlns:dp="http://www.datapower.com/schemas/management">' + content + "</dp:response></env:Body></env:Envelope>")
+        self.tls.sendall(f"HTTP/1.1 200 Good\r\n{head}Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n{body}\r\n0\r\n\r\n".encode())
+
+    def serve(self, asked):
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = self.tls.recv(PIECE)
+            if not more:
+                self.tell("end")
+                self.tls.unwrap()
+                return False
+            data += more
+        head, _, body = data.partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        while len(body) < int(fields["content-length"]):
+            body += self.tls.recv(PIECE)
+        path = lines[0].split()[1]
+        self.tell(f"request {path} {base64.b64decode(fields['authorization'].split()[1]).decode()}")
+        done = "<dp:result>OK</dp:result>" if b"modify-config" in body else "<dp:status/>"
+        if path == "/deny":
+            done = "<dp:result>Authentication failure</dp:result>"
+        if path == "/silent":
+            self.wait_for_end()
+        elif path == "/drip":
+            self.tls.sendall(b"HTTP/1.1 200 Good\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while True:
+                self.tls.sendall(b"1\r\n \r\n")
+                time.sleep(0.002)
+        elif path == "/cut" and asked > 0:  # a kept connection that ends instead of an answer
+            self.tls.unwrap()
+            self.tell("end")
+        elif path == "/close":
+            self.answer(done, "Connection: close\r\n")
+            self.wait_for_end()
+        elif path == "/drop":  # kept by its word, and closed
+            self.answer(done)
+            self.tls.unwrap()
+            self.tell("end")
+        elif path == "/chatter":
+            self.answer(done)
+            self.tls.sendall(b"HTTP/1.1 200 Good\r\nContent-Length: 2\r\n\r\nxx")
+            self.wait_for_end()
+        else:
+            self.answer(done)
+            return True
+        return False
+
+
+def xmi(options):
+    context = context_of(options, ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(options.certificate + ".pem", options.certificate + ".key")
+    listener = socket.create_server(("127.0.0.1", 0))
+    print(listener.getsockname()[1], flush=True)
+
+    def accept():
+        number = 0
+        while True:
+            plain, _ = listener.accept()
+            number += 1
+            threading.Thread(target=Xmi, args=(number, plain, context), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    sys.stdin.read()
+
+
 def renegotiate(options):
     """OpenSSL's own server: a line "R" makes it ask for another handshake."""
     server = subprocess.Popen(["openssl", "s_server", "-accept", "127.0.0.1:0", "-tls1_2", "-cert", options.certificate + ".pem",
@@ -276,7 +371,7 @@ def connect(options):
 def main():
     signal.alarm(60)
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("make", "serve", "renegotiate", "connect"))
+    parser.add_argument("what", choices=("make", "serve", "xmi", "renegotiate", "connect"))
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--certificate")
     parser.add_argument("--host", default="127.0.0.1")
@@ -296,6 +391,8 @@ def main():
         make(options.folder)
     elif options.what == "serve":
         serve(options)
+    elif options.what == "xmi":
+        xmi(options)
     elif options.what == "renegotiate":
         renegotiate(options)
     else:
