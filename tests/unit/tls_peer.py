@@ -320,6 +320,7 @@ class Xmi:
 
 def xmi(options):
     context = context_of(options, ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0  # who closes with bytes unread sends a reset, and that is looked for
     context.load_cert_chain(options.certificate + ".pem", options.certificate + ".key")
     listener = socket.create_server(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
