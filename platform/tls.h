@@ -15,7 +15,7 @@ enum tls_engine { TLS_BEARSSL, TLS_MBEDTLS };
 
 enum tls_trust {
 	TLS_TRUST_PINS,   /* the key of the peer's own certificate is one of PINS; names and dates are not looked at */
-	TLS_TRUST_CA,     /* a chain to a certificate of ca_file, valid now, for this HOST: its dNSName, or its iPAddress when it is an address */
+	TLS_TRUST_CA,     /* a chain to a certificate of ca_file, all of it valid now, for servers, and for this HOST: its dNSName, or its iPAddress when it is an address */
 	TLS_TRUST_REPORT, /* not checked: the caller only wants to see the key (check --connect), or asks nothing of worth; no secret may be sent */
 };
 

@@ -227,7 +227,7 @@ static int fail_open(const struct mbed *mbed, int code, struct error *error)
 {
 	if (mbed->link.report->ended_cleanly)
 		return tls_fail_gone(&mbed->link, error);
-	return tls_fail_open(&mbed->link, -1, "mbedTLS", code, error);
+	return tls_fail_open(&mbed->link, code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE ? mbed->ssl.MBEDTLS_PRIVATE(in_msg)[1] : -1, "mbedTLS", code, error);
 }
 
 static int mbed_read(struct transport *t, void *bytes, size_t size_bytes, size_t *got_bytes, struct error *error)
