@@ -59,6 +59,9 @@ $(TESTROOT)/done: $(SYSROOT)/done
 endif
 $(OUT)/gen/deps_versions.h: cross/deps.lock cross/versions-header
 	@mkdir -p $(@D) && cross/versions-header $(LIBC) >$@
+$(OUT)/gen/openapi_bytes.h: conf/openapi.json cross/embed-json
+	@mkdir -p $(@D) && cross/embed-json $< >$@
+$(OUT)/obj/agent/front/openapi.o: $(OUT)/gen/openapi_bytes.h
 $(OUT)/gen/command: FORCE
 	@mkdir -p $(@D) && echo "$(subst ",,$(COMPILE) $(WARN) $(LINK))" >$@.new && { cmp -s $@.new $@ || cp $@.new $@; }
 
@@ -123,6 +126,10 @@ install: all
 	install -D -t '$(DESTDIR)$(PREFIX)/share/man/man8' -m 644 conf/drr-agent.8
 	install -D -t '$(DESTDIR)$(PREFIX)/share/man/man5' -m 644 conf/drr-agent.conf.5
 	install -D -m 644 conf/bash-completion '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/drr-agent'
+	install -D -t '$(DESTDIR)$(PREFIX)/share/doc/drr-agent' -m 644 conf/*.conf conf/systemd/local.conf README.md CHANGELOG.md LICENSE
+	install -D -m 644 conf/systemd/drr-agent.sysusers '$(DESTDIR)$(PREFIX)/lib/sysusers.d/drr-agent.conf'
+	install -D -t '$(DESTDIR)$(PREFIX)/lib/systemd/system' -m 644 conf/systemd/*.service
+	sed -i 's|/usr/local/|$(PREFIX)/|' '$(DESTDIR)$(PREFIX)'/lib/systemd/system/drr-agent*.service
 clean:
 	rm -rf '$O'
 help:

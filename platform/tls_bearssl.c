@@ -13,6 +13,7 @@
 
 #include "base/spki.h"
 #include "platform/clock.h"
+#include "platform/entropy.h"
 #include "platform/tls_link.h"
 
 enum {
@@ -39,6 +40,7 @@ struct authority { /* with ca_file only */
 	br_x509_minimal_context minimal;
 	br_x509_trust_anchor anchors[TLS_CA_CERTIFICATES_MAX];
 	unsigned count;
+	unsigned stale; /* further ones, which are not valid now: BearSSL would believe them */
 	unsigned char pool[ANCHOR_POOL_BYTES];
 	size_t pool_bytes;
 
@@ -165,6 +167,8 @@ static unsigned chain_end(const br_x509_class **context)
 	if (result == 0 && link->address_bytes > 0 &&
 	    !spki_names_address(chain->certificate, chain->bytes, link->address, link->address_bytes))
 		result = BR_ERR_X509_BAD_SERVER_NAME;
+	if (result == 0 && !spki_is_for_servers(chain->certificate, chain->bytes)) /* BearSSL does not look at it */
+		result = BR_ERR_X509_FORBIDDEN_KEY_USAGE;
 	return result;
 }
 
@@ -220,7 +224,7 @@ static void anchor_begin(struct authority *authority)
 
 	authority->inside = strcmp(name, "CERTIFICATE") == 0 || strcmp(name, "X509 CERTIFICATE") == 0;
 	authority->name_bytes = 0;
-	if (authority->inside && authority->count == TLS_CA_CERTIFICATES_MAX) {
+	if (authority->inside && authority->count + authority->stale == TLS_CA_CERTIFICATES_MAX) {
 		authority->overflow = true;
 		authority->inside = false;
 	}
@@ -229,6 +233,21 @@ static void anchor_begin(struct authority *authority)
 		br_x509_decoder_init(&authority->decoder, take_name, authority);
 	}
 	br_pem_decoder_setdest(&authority->pem, authority->inside ? take_certificate : NULL, authority);
+}
+
+/* Whether the time A is later than B, both as BearSSL counts. */
+static bool is_later(uint32_t a_days, uint32_t a_s, uint32_t b_days, uint32_t b_s)
+{
+	return a_days != b_days ? a_days > b_days : a_s > b_s;
+}
+
+static bool is_stale(const br_x509_decoder_context *decoder)
+{
+	int64_t now_s = clock_wall_ms() / 1000;
+	uint32_t days = (uint32_t)(now_s / DAY_S + EPOCH_DAYS), s = (uint32_t)(now_s % DAY_S);
+
+	return is_later(decoder->notbefore_days, decoder->notbefore_seconds, days, s) ||
+	       is_later(days, s, decoder->notafter_days, decoder->notafter_seconds);
 }
 
 /* 0, or BearSSL's error. */
@@ -242,6 +261,11 @@ static int anchor_end(struct authority *authority)
 	authority->inside = false;
 	if (!key)
 		return br_x509_decoder_last_error(&authority->decoder);
+	if (is_stale(&authority->decoder)) {
+		authority->stale++;
+		authority->pool_bytes -= authority->name_bytes;
+		return 0;
+	}
 	anchor->dn.len = authority->name_bytes;
 	anchor->flags = br_x509_decoder_isCA(&authority->decoder) ? BR_X509_TA_CA : 0;
 	anchor->pkey = *key;
@@ -258,7 +282,7 @@ static int anchor_end(struct authority *authority)
 /* 0, or BearSSL's error; BR_ERR_X509_INVALID_VALUE also for what is no PEM. */
 static int read_piece(struct authority *authority, const char *piece, size_t count_bytes)
 {
-	int result = 0;
+	int result = memchr(piece, '\0', count_bytes) ? BR_ERR_X509_INVALID_VALUE : 0;
 
 	while (count_bytes > 0 && result == 0 && !authority->overflow) {
 		size_t used = br_pem_decoder_push(&authority->pem, piece, count_bytes);
@@ -297,9 +321,9 @@ static int read_authority(struct authority *authority, const char *path, struct 
 	if (authority->overflow)
 		return error_set(error, ERROR_CONFIG, "put only the CA that issued the appliance's certificate into it",
 				 "ca_file: %s has more than %d certificates, or very large ones", path, TLS_CA_CERTIFICATES_MAX);
-	if (result != 0 || authority->inside || authority->count == 0)
+	if (result != 0 || authority->inside || authority->count + authority->stale == 0)
 		return error_set(error, ERROR_CONFIG, "put only the CA that issued the appliance's certificate into it, as PEM",
-				 "ca_file: certificate %u of %s cannot be read (BearSSL %d)", authority->count + 1, path, result);
+				 "ca_file: certificate %u of %s cannot be read (BearSSL %d)", authority->count + authority->stale + 1, path, result);
 	return 0;
 }
 
@@ -346,6 +370,8 @@ static enum transport_step fail_handshake(struct bear *bear, struct error *error
 	int code = br_ssl_engine_last_error(&bear->client.eng);
 	unsigned doubts = doubt_of(code);
 
+	if ((doubts & TLS_DOUBT_ISSUER) != 0 && bear->authority && bear->authority->stale > 0)
+		doubts |= TLS_DOUBT_TIME;
 	if (code == BR_ERR_OK)
 		bear->link.closed = true; /* close_notify in the middle */
 	if (bear->link.refused || doubts != 0)
@@ -354,8 +380,6 @@ static enum transport_step fail_handshake(struct bear *bear, struct error *error
 		(void)tls_fail_unread(&bear->link, "BearSSL", code, error);
 	else if (code == BR_ERR_UNSUPPORTED_VERSION)
 		(void)tls_fail_version(&bear->link, error);
-	else if (code == BR_ERR_NO_RANDOM)
-		(void)tls_fail_random(error);
 	else
 		(void)tls_fail_handshake(&bear->link, alert_of(code), "BearSSL", code, error);
 	return TRANSPORT_FAILED;
@@ -491,7 +515,7 @@ static void bear_close(struct transport *t)
 {
 	struct bear *bear = of(t);
 
-	if (bear->link.phase == TLS_OPEN && !bear->link.broken) {
+	if (bear->link.phase == TLS_OPEN && !bear->link.broken && !t->aborted) {
 		br_ssl_engine_close(&bear->client.eng);
 		send_records(bear);
 	}
@@ -536,8 +560,8 @@ static int start(struct bear *bear, struct error *error)
 	br_ssl_engine_context *engine = &bear->client.eng;
 	unsigned char seed[SEED_BYTES];
 
-	if (getentropy(seed, sizeof seed) != 0)
-		return tls_fail_random(error);
+	if (entropy_get(seed, sizeof seed, "TLS", error))
+		return -1;
 	br_ssl_client_zero(&bear->client);
 	choose_algorithms(engine);
 	if (bear->authority)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/spki.h"
+#include "platform/entropy.h"
 #include "platform/tls_link.h"
 
 enum {
@@ -136,7 +137,7 @@ static int read_authority(struct mbed *mbed, const char *path, struct error *err
 		got = read(fd, text, TLS_CA_FILE_MAX_BYTES);
 	if (fd >= 0)
 		(void)close(fd);
-	if (got > 0)
+	if (got > 0 && !memchr(text, '\0', (size_t)got)) /* it would stop there */
 		result = mbedtls_x509_crt_parse(&mbed->authority, text, (size_t)got + 1);
 	free(text);
 	if (!text)
@@ -226,7 +227,7 @@ static int fail_open(const struct mbed *mbed, int code, struct error *error)
 {
 	if (mbed->link.report->ended_cleanly)
 		return tls_fail_gone(&mbed->link, error);
-	return tls_fail_open(&mbed->link, -1, "mbedTLS", code, error);
+	return tls_fail_open(&mbed->link, code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE ? mbed->ssl.MBEDTLS_PRIVATE(in_msg)[1] : -1, "mbedTLS", code, error);
 }
 
 static int mbed_read(struct transport *t, void *bytes, size_t size_bytes, size_t *got_bytes, struct error *error)
@@ -281,7 +282,7 @@ static void mbed_close(struct transport *t)
 {
 	struct mbed *mbed = of(t);
 
-	if (mbed->link.phase == TLS_OPEN && !mbed->link.broken) {
+	if (mbed->link.phase == TLS_OPEN && !mbed->link.broken && !t->aborted) {
 		flush(mbed);
 		(void)mbedtls_ssl_close_notify(&mbed->ssl);
 	}
@@ -300,11 +301,11 @@ static const struct transport_ops mbed_ops = {mbed_connect, mbed_read, mbed_writ
 /* TLS 1.3 computes with PSA, whose random numbers serve for all. Again and again is fine. */
 static int start_library(struct error *error)
 {
-	psa_status_t status = psa_crypto_init();
+	unsigned char byte;
 
-	if (status == PSA_ERROR_INSUFFICIENT_MEMORY)
-		return tls_fail_memory(error);
-	return status == PSA_SUCCESS ? 0 : tls_fail_random(error);
+	if (entropy_get(&byte, 1, "TLS", error))
+		return -1;
+	return psa_crypto_init() == PSA_SUCCESS ? 0 : tls_fail_memory(error); /* it needs nothing else */
 }
 
 static int configure(mbedtls_ssl_config *config, int endpoint)
@@ -452,7 +453,7 @@ void tls_identity_free(struct tls_identity *identity)
 	free(identity);
 }
 
-struct transport *tls_accept(struct tls_identity *identity, int fd, struct error *error)
+struct transport *tls_accept(struct tls_identity *identity, int fd, struct tls_report *report, struct error *error)
 {
 	struct mbed *mbed = mbed_new();
 
@@ -461,7 +462,7 @@ struct transport *tls_accept(struct tls_identity *identity, int fd, struct error
 		(void)tls_fail_memory(error);
 		return NULL;
 	}
-	tls_link_init_server(&mbed->link, fd);
+	tls_link_init_server(&mbed->link, fd, report);
 	if (mbedtls_ssl_setup(&mbed->ssl, &identity->config) != 0) {
 		(void)tls_fail_memory(error);
 		mbed_close(&mbed->link.base);

@@ -88,7 +88,7 @@ def xmi_credentials():
 
 SYSLOG = {
     "udp": ("udp", {}),
-    "udp, rfc5424": ("udp", {"syslog_header": "rfc5424"}),
+    "udp, rfc5424": ("udp", {"syslog_header": "rfc5424", "syslog_body": "line"}),
     "udp, bare": ("udp", {"syslog_header": "bare"}),
     "udp, the line's own time as well": ("udp", {"syslog_body": "line"}),
     "tcp, newlines": ("tcp", {}),
@@ -162,6 +162,25 @@ for _how, _words in {"refused": ["show logging gwd-log"], "unknown": ["show logg
     add_cli_refused(_how, _words)
 
 
+# ---- an old waiting line, in a target that shows nothing else since
+
+def old_waiting(name, configure, switches, age_s, code):
+    @case(f"source {name}: a waiting line of {age_s} s ago in a quiet log", slow=age_s < 3600)
+    def quiet():
+        with World(members=1, **switches) as world:
+            # The appliance's clock is another one; only its own counts.
+            world.lab.set("gw1.clock_offset", "-90000")
+            old = time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time() - 90000 - age_s))
+            line = f"{old}.000Z [0x88e000d7][apic-gw-service][notice] apic-gw-service(default): tid(1): Waiting for gateway service registration."
+            world.lab.call("log", member="gw1", raw=line + "\\n")
+            equal(world.call(configure(world), "run", "--steps", "bounce").exit, code, "exit")
+
+
+for _name, _configure, _switches in (("xmi", xmi_log, {"xmi": "yes"}), ("xmi, responses without a time", xmi_log, {"xmi": "yes", "xmi_no_timestamp": "yes"}), ("cli", cli_log, {})):
+    old_waiting(_name, _configure, _switches, 7200, 0)
+    old_waiting(_name, _configure, _switches, 30, 3)
+
+
 # ---- every source, disturbed in the middle of the wait
 
 def file_log(world):
@@ -232,3 +251,38 @@ def xmi_no_target_before():
         config = xmi_log(world, log__manage_target="yes")
         equal(world.call(config, "run", "--dry-run").exit, 0, "exit of a dry run on a fresh appliance")
         equal(world.count("log_target_set"), 0, "targets made by a dry run")
+
+
+@case("source xmi: a log that cannot be read for a while is told once", slow=True)
+def xmi_trouble_told_once():
+    with World(initial_primary="gw1", xmi="yes") as world:
+        agent = world.begin(xmi_log(world), "run")
+        agent.wait_line(step="trigger", state="started")
+        world.lab.set("gw1.xmi_fault", "reset-before")
+        time.sleep(4)                       # several looks
+        world.lab.set("gw1.xmi_fault", "none")
+        time.sleep(4)
+        world.lab.call("webhook", member="gw1")
+        result = agent.result()
+        whole(world, result)
+        equal(sum("the log cannot be read at the moment" in line["sentence"] for line in result.lines), 1, "lines that tell it")
+
+
+@case("source syslog: what is no log line is told once", slow=True)
+def syslog_foreign_told():
+    with World(initial_primary="gw1") as world:
+        member = world.lab.member("gw1")
+        config, to = syslog_log(world, "udp", log__from=member.address)
+        world.lab.set("gw1.syslog_to", to)
+        agent = world.begin(config, "run")
+        agent.wait_line(step="trigger", state="started")
+        host, port = to.split(":")[1:]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(("127.0.0.1", 0))
+            for _ in range(3):
+                stranger.sendto(b"<133>Jun 18 23:23:39 gw1 no log line", (host, int(port)))
+                time.sleep(0.1)
+        world.lab.call("webhook", member="gw1")
+        result = agent.result()
+        whole(world, result)
+        equal(sum("are not heard" in line["sentence"] for line in result.lines), 1, "lines that tell it")
