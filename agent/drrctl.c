@@ -1,4 +1,5 @@
 /* drrctl - the coordinator: orders the members' agents over a group, so that a DRR is done once and by all. */
+#include <errno.h>
 #include <getopt.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "base/text.h"
 #include "deps_versions.h"
+#include "group/history.h"
 #include "group/nudge.h"
 #include "group/show.h"
 #include "group/team.h"
@@ -22,7 +24,7 @@ static const char default_path[] = "/etc/drr-agent/group.conf";
 enum { RETRY_MS = 1000, HOLD_USUAL_S = 3600, HOLD_MAX_S = 30 * 86400, TARGET_BYTES = 160, OVERRIDES_ALL = 32 };
 
 struct options {
-	const char *path, *run, *primary, *owner, *reason;
+	const char *path, *run, *primary, *owner, *reason, *html;
 	bool json, dry_run;
 	unsigned accord_overrides;
 	const char *overrides[TEAM_OVERRIDES_MAX]; /* for the members' prechecks */
@@ -43,9 +45,10 @@ static int verb_release(const struct options *);
 static int verb_hold(const struct options *);
 static int verb_unhold(const struct options *);
 static int verb_nudge(const struct options *);
+static int verb_report(const struct options *);
 static int verb_version(const struct options *);
 
-enum takes { TAKES_GROUP = 1, TAKES_JSON = 2, TAKES_RUN_OPTIONS = 4, TAKES_RUN = 8, TAKES_OVERRIDES = 16, TAKES_HOLD = 32 };
+enum takes { TAKES_GROUP = 1, TAKES_JSON = 2, TAKES_RUN_OPTIONS = 4, TAKES_RUN = 8, TAKES_OVERRIDES = 16, TAKES_HOLD = 32, TAKES_HTML = 64 };
 
 static const struct verb {
 	const char *name;
@@ -62,6 +65,7 @@ static const struct verb {
 	{"hold", TAKES_GROUP | TAKES_HOLD, verb_hold, "--reason TEXT [--owner NAME] [--for-s N]", "no run may begin on any member until then"},
 	{"unhold", TAKES_GROUP, verb_unhold, "", "takes the hold back"},
 	{"nudge", TAKES_GROUP, verb_nudge, "", "makes API Manager send an event to the gateway service"},
+	{"report", TAKES_GROUP | TAKES_JSON | TAKES_RUN | TAKES_HTML, verb_report, "RUN [--html FILE] [--json]", "the story of a run, out of what the members remember; JSON, or one HTML page"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
 };
 
@@ -436,6 +440,46 @@ static int verb_nudge(const struct options *options)
 	return 0;
 }
 
+/* ---- report --------------------------------------------------------------------------------------------------- */
+
+static int write_page(const struct json *history, const char *path, struct error *error)
+{
+	FILE *out = fopen(path, "we");
+	bool bad;
+
+	if (!out)
+		return error_set_errno(error, ERROR_FAILED, errno, "name another file", "%s: cannot be written", path);
+	history_write_html(history, out);
+	bad = ferror(out) != 0;
+	bad |= fclose(out) != 0;
+	return bad ? error_set_errno(error, ERROR_FAILED, errno, "name another file", "%s: cannot be written", path) : 0;
+}
+
+static int verb_report(const struct options *options)
+{
+	struct error error = {0};
+	struct json *history = NULL;
+	int result = 0;
+
+	if (open_and_look(&error) == 0)
+		history = history_gather(&team, options->run, &error);
+	if (!history)
+		return fail(&error);
+	if (options->html)
+		result = write_page(history, options->html, &error);
+	if (!options->html || options->json) {
+		char *text = json_text(history, true);
+
+		(void)puts(text);
+		free(text);
+	}
+	json_free(history);
+	if (result != 0)
+		return fail(&error);
+	team_close(&team);
+	return 0;
+}
+
 static int verb_version(const struct options *options)
 {
 	size_t count = sizeof deps_versions / sizeof deps_versions[0];
@@ -459,10 +503,10 @@ static int verb_version(const struct options *options)
 
 /* ---- the command line ----------------------------------------------------------------------------------------- */
 
-enum option_code { OPTION_JSON = 256, OPTION_PRIMARY, OPTION_RUN, OPTION_DRY_RUN, OPTION_ADOPT, OPTION_OWNER, OPTION_REASON, OPTION_FOR, OPTION_OVERRIDE };
+enum option_code { OPTION_JSON = 256, OPTION_PRIMARY, OPTION_RUN, OPTION_DRY_RUN, OPTION_ADOPT, OPTION_OWNER, OPTION_REASON, OPTION_FOR, OPTION_HTML, OPTION_OVERRIDE };
 
 /* The fixed ones, and one --override-NAME for each refusal. */
-enum { FIXED_OPTIONS = 9, NAME_BYTES = 48 };
+enum { FIXED_OPTIONS = 10, NAME_BYTES = 48 };
 
 /* The names that can be overridden: those of the group, then those of the members, then two of drrctl's own. */
 static const char *override_name(unsigned index)
@@ -485,7 +529,7 @@ static void fill_long_options(struct option all[OVERRIDES_ALL + FIXED_OPTIONS + 
 		{"primary", required_argument, NULL, OPTION_PRIMARY}, {"run", required_argument, NULL, OPTION_RUN},
 		{"dry-run", no_argument, NULL, OPTION_DRY_RUN},   {"adopt-after-s", required_argument, NULL, OPTION_ADOPT},
 		{"owner", required_argument, NULL, OPTION_OWNER}, {"reason", required_argument, NULL, OPTION_REASON},
-		{"for-s", required_argument, NULL, OPTION_FOR},
+		{"for-s", required_argument, NULL, OPTION_FOR},      {"html", required_argument, NULL, OPTION_HTML},
 	};
 	unsigned count = FIXED_OPTIONS;
 
@@ -507,6 +551,7 @@ static unsigned needs(int code)
 	case OPTION_OWNER:
 	case OPTION_REASON:
 	case OPTION_FOR: return TAKES_HOLD;
+	case OPTION_HTML: return TAKES_HTML;
 	case OPTION_PRIMARY:
 	case OPTION_RUN:
 	case OPTION_DRY_RUN:
@@ -544,6 +589,7 @@ static int take_option(struct options *options, int code, const char *value)
 	case OPTION_JSON: options->json = true; return 0;
 	case OPTION_DRY_RUN: options->dry_run = true; return 0;
 	case OPTION_PRIMARY: options->primary = value; return 0;
+	case OPTION_HTML: options->html = value; return 0;
 	case OPTION_OWNER: options->owner = value; return 0;
 	case OPTION_REASON: options->reason = value; return 0;
 	case OPTION_RUN:
