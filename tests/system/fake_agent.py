@@ -305,6 +305,9 @@ class FakeAgent:
                 connection, _ = super().get_request()
                 return connection, ("local", 0)
 
+            def handle_error(self, *_):
+                pass
+
         handler = self.handler()
         handler.disable_nagle_algorithm = False
         self.server = Server(path, handler)
