@@ -223,6 +223,20 @@ static int resume(const struct options *options, const struct view_plan *plan, c
 	return drive();
 }
 
+/* A run's id is used once: what the members remember of it would pass for what this run has done. 0 or -1. */
+static int check_run_id(const struct options *options, struct error *error)
+{
+	char next[ERROR_NEXT_MAX_BYTES];
+
+	for (unsigned i = 0; options->run && i < config.member_count; i++) {
+		if (!team.members[i].seen || strcmp(team.members[i].state.run, options->run) != 0)
+			continue;
+		(void)snprintf(next, sizeof next, "drrctl resume %s   completes that run; for a new one take another id, or none", options->run);
+		return error_set(error, ERROR_REFUSED, next, "%s had a run %s already", config.members[i].name, options->run);
+	}
+	return 0;
+}
+
 static int begin(const struct options *options, bool dry)
 {
 	struct error error = {0};
@@ -237,6 +251,8 @@ static int begin(const struct options *options, bool dry)
 	else
 		make_run_id(team.settings.run);
 	fill_settings(options);
+	if (check_run_id(options, &error) != 0)
+		return end_early(&error);
 	team_fill_input(&team, &input);
 	input.run = team.settings.run;
 	input.primary = options->primary;

@@ -58,13 +58,15 @@ class Group:
             text = answer.read()
             return answer.status, json.loads(text) if text else None
 
+    def is_up(self, name):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            status, state = self.ask(name, "GET", "/v1/state?max_age_ms=0")
+            return status == 200 and state["peering"]["is_primary"] is not None
+        return False
+
     def wait_ready(self, name):
         until = time.monotonic() + LIMIT_S
-        while True:
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                status, state = self.ask(name, "GET", "/v1/state?max_age_ms=0")
-                if status == 200 and state["peering"]["is_primary"] is not None:
-                    return
+        while not self.is_up(name):
             check(self.daemons[name][0].poll() is None and time.monotonic() < until, "the daemon of", name, "does not answer:\n" + self.story(name))
             time.sleep(0.1)
 
@@ -181,8 +183,12 @@ def agent_killed():
         daemon, config = g.daemons["gw2"]
         daemon.kill()       # the supervisor; its children notice
         daemon.wait()
-        time.sleep(1)
-        g.start("gw2", config)
+        until = time.monotonic() + LIMIT_S
+        while not g.is_up("gw2"):       # as systemd does: what is left of the old one may hold the state for a moment
+            check(time.monotonic() < until, "the daemon of gw2 does not come back:\n" + g.story("gw2"))
+            if g.daemons["gw2"][0].poll() is not None:
+                g.start("gw2", config)
+            time.sleep(0.2)
         out, err = g.end(process)
         last = json.loads(out.splitlines()[-1])
         check(process.returncode in (0, 5), process.returncode, last, err)

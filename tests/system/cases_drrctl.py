@@ -135,6 +135,11 @@ def run_of_three():
         for step in ("precheck", "grant", "bounce", "confirm", "await", "release"):
             equal(sorted(x["member"] for x in lines if x["step"] == step and x["state"] == "done"), ["gw1", "gw2", "gw3"], step)
         equal([x["member"] for x in lines if x["step"] == "flush" and x["state"] == "done"], ["gw1"], "flush")
+        seen = len(c.fake.log)
+        code, again = c.run("run", "--run", lines[-1]["run"])
+        equal(code, 3, "a run's id once more")
+        contains(again[-1]["sentence"], "had a run")
+        equal(len(c.fake.log), seen, "what happened")
 
 
 @case("drrctl: together, and a rolling pair")
