@@ -9,6 +9,7 @@
 #include "deps_versions.h"
 #include "engine/ask.h"
 #include "engine/ask_audit.h"
+#include "engine/confine.h"
 #include "engine/report.h"
 #include "engine/run.h"
 #include "platform/secretfile.h"
@@ -17,6 +18,7 @@
 #include "run/journal.h"
 #include "run/precheck.h"
 #include "run/table.h"
+#include "supervisor/supervisor.h"
 
 static const char default_path[] = "/etc/drr-agent/agent.conf";
 
@@ -35,6 +37,7 @@ enum option_code { OPTION_STEPS = 256, OPTION_RUN, OPTION_DRY_RUN, OPTION_JSON, 
 /* Which options a verb takes. */
 enum takes { TAKES_CONFIG = 1, TAKES_JSON = 2, TAKES_RUN = 4, TAKES_CONNECT = 8, TAKES_MERMAID = 16, TAKES_AUDIT = 32, TAKES_CERT = 256, TAKES_WORD = 512 };
 
+static int verb_serve(const struct options *, const struct config *);
 static int verb_run(const struct options *, const struct config *);
 static int verb_recover(const struct options *, const struct config *);
 static int verb_status(const struct options *, const struct config *);
@@ -51,6 +54,7 @@ static const struct verb {
 	int (*perform)(const struct options *, const struct config *);
 	const char *synopsis, *meaning;
 } verbs[] = {
+	{"serve", TAKES_CONFIG, verb_serve, "", "the daemon: HTTPS interface, log watcher, steps for drrctl; SIGHUP reads the configuration again"},
 	{"run", TAKES_CONFIG | TAKES_JSON | TAKES_RUN, verb_run, "[--steps LIST] [--run ID] [--dry-run] [--json] [--override-NAME]",
 	 "this member's part of a DRR, in the foreground"},
 	{"recover", TAKES_CONFIG | TAKES_JSON, verb_recover, "[--json]", "finish or undo what the journal holds open"},
@@ -85,6 +89,12 @@ static int usage_error(const char *what, const char *detail)
 }
 
 /* ---- verbs ---------------------------------------------------------------------------------------------------- */
+
+static int verb_serve(const struct options *options, const struct config *config)
+{
+	(void)options;
+	return supervise(config);
+}
 
 static int verb_run(const struct options *options, const struct config *config)
 {
@@ -314,7 +324,8 @@ static int load(const struct verb *verb, const struct options *options, struct c
 
 	if (!(verb->takes & TAKES_CONFIG) || (verb->takes & (TAKES_AUDIT | TAKES_CERT)))
 		return 0;
-	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)))
+	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)) ||
+	    confine_enter(&(const struct config *){config}, 1, options->run.verbose, &error))
 		return report_error(&error);
 	return 0;
 }

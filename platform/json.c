@@ -154,3 +154,150 @@ char *json_text(const struct json *json, bool indented)
 		(void)need(NULL);
 	return text;
 }
+
+/* ---- reading ---- */
+
+static const cJSON *read_node(const struct json *json)
+{
+	return (const cJSON *)(const void *)json;
+}
+
+static const struct json *read_wrap(const cJSON *node)
+{
+	return (const struct json *)(const void *)node;
+}
+
+/* cJSON has a limit of a thousand, and recurses. Counts brackets outside strings; false: too deep. */
+static bool is_shallow(const char *text, size_t count)
+{
+	bool in_string = false;
+	unsigned depth = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		char c = text[i];
+
+		if (in_string && c == '\\')
+			i++;
+		else if (c == '"')
+			in_string = !in_string;
+		else if (!in_string && (c == '{' || c == '[') && ++depth > JSON_DEPTH_MAX)
+			return false;
+		else if (!in_string && (c == '}' || c == ']') && depth > 0)
+			depth--;
+	}
+	return true;
+}
+
+/* A text that cJSON takes and we do not: a key twice, a string that is no UTF-8. NULL: all is well. */
+static const char *find_fault(const cJSON *node)
+{
+	const cJSON *child, *other;
+
+	if (node->valuestring && !is_clean(node->valuestring))
+		return "a string that is not UTF-8 or holds control characters";
+	cJSON_ArrayForEach(child, node) {
+		const char *fault;
+
+		if (child->string && !is_clean(child->string))
+			return "a key that is not UTF-8";
+		for (other = child->next; other && child->string; other = other->next)
+			if (other->string && strcmp(other->string, child->string) == 0)
+				return "a key that is there twice";
+		fault = find_fault(child);
+		if (fault)
+			return fault;
+	}
+	return NULL;
+}
+
+/* "\u0000" would end a C string early. */
+static bool has_nul(const char *text, size_t count)
+{
+	return memchr(text, '\0', count) || memmem(text, count, "\\u0000", 6);
+}
+
+struct json *json_parse(const char *text, size_t count_bytes, struct error *error)
+{
+	const char *end = text, *fault;
+	cJSON *node;
+
+	if (count_bytes == 0 || !is_shallow(text, count_bytes) || has_nul(text, count_bytes)) {
+		(void)error_set(error, ERROR_ANSWER, NULL, count_bytes == 0 ? "there is no JSON text" : "this JSON text holds a NUL, or is more than %d deep", JSON_DEPTH_MAX);
+		return NULL;
+	}
+	node = cJSON_ParseWithLengthOpts(text, count_bytes, &end, false);
+	while (node && end < text + count_bytes && strchr(" \t\r\n", *end))
+		end++;
+	if (!node || end != text + count_bytes) {
+		(void)error_set(error, ERROR_ANSWER, NULL, "this is no JSON text, from byte %zu on", end >= text && end <= text + count_bytes ? (size_t)(end - text) : 0);
+		cJSON_Delete(node);
+		return NULL;
+	}
+	fault = find_fault(node);
+	if (fault) {
+		(void)error_set(error, ERROR_ANSWER, NULL, "this JSON text holds %s", fault);
+		cJSON_Delete(node);
+		return NULL;
+	}
+	return wrap(node);
+}
+
+const struct json *json_get(const struct json *object, const char *key)
+{
+	const cJSON *child = cJSON_IsObject(read_node(object)) ? cJSON_GetObjectItemCaseSensitive(read_node(object), key) : NULL;
+
+	return child && !cJSON_IsNull(child) ? read_wrap(child) : NULL;
+}
+
+const struct json *json_at(const struct json *container, size_t index)
+{
+	const cJSON *child = container ? read_node(container)->child : NULL;
+
+	while (child && index-- > 0)
+		child = child->next;
+	return read_wrap(child);
+}
+
+const char *json_key(const struct json *child)
+{
+	return child ? read_node(child)->string : NULL;
+}
+
+bool json_is_object(const struct json *json)
+{
+	return cJSON_IsObject(read_node(json));
+}
+
+bool json_is_array(const struct json *json)
+{
+	return cJSON_IsArray(read_node(json));
+}
+
+const char *json_string(const struct json *json)
+{
+	return cJSON_GetStringValue(read_node(json));
+}
+
+bool json_int(const struct json *json, int64_t *value)
+{
+	double number;
+
+	if (!cJSON_IsNumber(read_node(json)))
+		return false;
+	number = read_node(json)->valuedouble;
+	if (!(number >= -9007199254740992.0 && number <= 9007199254740992.0))
+		return false;
+	*value = (int64_t)number;
+	return (double)*value >= number && (double)*value <= number;
+}
+
+bool json_bool(const struct json *json, bool *value)
+{
+	*value = cJSON_IsTrue(read_node(json));
+	return cJSON_IsBool(read_node(json));
+}
+
+struct json *json_copy(const struct json *json)
+{
+	return wrap(cJSON_Duplicate(read_node(json), true));
+}

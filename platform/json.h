@@ -1,9 +1,14 @@
-/* json.h - building JSON (cJSON behind it). Values that are not known are null, never invented. */
+/* json.h - building and reading JSON (cJSON behind it). Values that are not known are null, never invented. */
 #ifndef DRR_PLATFORM_JSON_H
 #define DRR_PLATFORM_JSON_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "base/error.h"
+
+enum { JSON_DEPTH_MAX = 32 }; /* of what is read: objects and arrays within each other */
 
 struct json; /* an object or an array; memory running out ends the process with a message (nothing sensible is left to do) */
 
@@ -25,5 +30,22 @@ void json_add_string(struct json *array, const char *value);
 
 /* One line without blanks, or an indented page; no line end behind it. The caller frees with free(). Never NULL. */
 char *json_text(const struct json *json, bool indented);
+
+/* ---- reading ---- */
+
+/* One JSON text of COUNT bytes and nothing behind it, UTF-8, no key twice in an object, at most JSON_DEPTH_MAX deep. NULL and ERROR_ANSWER otherwise. The caller frees it. */
+struct json *json_parse(const char *text, size_t count_bytes, struct error *error);
+
+/* What follows gives pieces of JSON, borrowed; each takes NULL and says "not there". */
+const struct json *json_get(const struct json *object, const char *key); /* NULL: no such key, or no object; JSON null counts as not there */
+const struct json *json_at(const struct json *container, size_t index);  /* of an object or an array; NULL behind the last */
+const char *json_key(const struct json *child);                          /* of a child of an object; NULL */
+bool json_is_object(const struct json *json);
+bool json_is_array(const struct json *json);
+const char *json_string(const struct json *json);          /* NULL: no string. Never holds a NUL (such a text is refused as a whole) */
+bool json_int(const struct json *json, int64_t *value);    /* a whole number within +-2^53 */
+bool json_bool(const struct json *json, bool *value);
+/* A copy, to be freed by the caller or given to json_set() or json_add(). */
+struct json *json_copy(const struct json *json);
 
 #endif
