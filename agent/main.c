@@ -12,6 +12,7 @@
 #include "engine/confine.h"
 #include "engine/report.h"
 #include "engine/run.h"
+#include "front/front.h"
 #include "platform/secretfile.h"
 #include "platform/json.h"
 #include "engine/explain.h"
@@ -47,6 +48,7 @@ static int verb_cert(const struct options *, const struct config *);
 static int verb_journal(const struct options *, const struct config *);
 static int verb_explain(const struct options *, const struct config *);
 static int verb_version(const struct options *, const struct config *);
+static int verb_front(const struct options *, const struct config *);
 
 static const struct verb {
 	const char *name;
@@ -67,12 +69,13 @@ static const struct verb {
 	{"journal", TAKES_CONFIG | TAKES_JSON, verb_journal, "[--json]", "print the journal"},
 	{"explain", TAKES_JSON | TAKES_MERMAID, verb_explain, "[--mermaid|--json]", "the state table in sentences"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
+	{"front", TAKES_CONFIG, verb_front, NULL, NULL}, /* NULL: for the supervisor only, not shown */
 };
 
 static void usage(FILE *out)
 {
 	(void)fputs("usage:\n", out);
-	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0] && verbs[i].synopsis; i++) /* the hidden ones stand last */
 		(void)fprintf(out, "  drr-agent %-8s %s%s\n%*s%s\n", verbs[i].name, verbs[i].takes & TAKES_CONFIG ? "[-c FILE] [-v] " : "",
 			      verbs[i].synopsis, 21, "", verbs[i].meaning);
 	(void)fprintf(out, "FILE: %s. LIST: primary,flush,bounce,confirm,await (default all). -v: show the dialogue with the appliance.\n"
@@ -181,6 +184,12 @@ static int verb_version(const struct options *options, const struct config *conf
 	for (size_t i = 0; i < count; i++)
 		(void)printf("  %s %s\n", deps_versions[i].name, deps_versions[i].version);
 	return 0;
+}
+
+static int verb_front(const struct options *options, const struct config *config)
+{
+	(void)options;
+	return front_main(config);
 }
 
 /* ---- the command line ----------------------------------------------------------------------------------------- */
