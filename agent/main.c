@@ -334,7 +334,7 @@ static int load(const struct verb *verb, const struct options *options, struct c
 	if (!(verb->takes & TAKES_CONFIG) || (verb->takes & (TAKES_AUDIT | TAKES_CERT)))
 		return 0;
 	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)) ||
-	    confine_enter(&(const struct config *){config}, 1, options->run.verbose, &error))
+	    (verb->perform != verb_serve && confine_enter(&(const struct config *){config}, 1, options->run.verbose, &error))) /* serve locks in each of its processes */
 		return report_error(&error);
 	return 0;
 }
