@@ -1,8 +1,9 @@
 /* restarts.h - when the daemon's two children are started, stopped and given up. Pure: what happened and when in, what is to be done out.
  *
  * Engine and front are started together. One that ends is started again, RESTARTS_MAX times in RESTARTS_WINDOW_MS for both together; then the daemon ends, with 1.
- * One that ends with 2, 6 or 7 before it was at work (configuration, another agent works here, a file it may not read) ends the daemon at once, with that: doing it again
- * would not help. At the end the engine goes first, and has all the time that it takes: it may be enabling the service. Nothing ever kills a child that was at work. */
+ * One that ends with 2, 6 or 7 before it was at work (configuration, another agent works here, a file it may not read) ends the daemon at once, with that: doing
+ * it again would not help. At the end the engine goes first, and has all the time that it takes: it may be enabling the service. Nothing ever kills a child that
+ * was at work. */
 #ifndef DRR_SUPERVISOR_RESTARTS_H
 #define DRR_SUPERVISOR_RESTARTS_H
 

@@ -88,8 +88,8 @@ static void lose_control(struct supervisor *s, enum restarts_child which)
 
 /* ---- starting a child ------------------------------------------------------------------------------------------- */
 
-/* What a child gets of our environment: the engine what it or the operator's [cli] command needs, the front nothing but the time zone. The last two are for development
- * builds. */
+/* What a child gets of our environment: the engine what it or the operator's [cli] command needs, the front nothing but the time zone. The last two are for
+ * development builds. */
 static int child_environment(const struct supervisor *s, enum restarts_child which, char alive[WORD_BYTES], const char *out[PROCESS_ENVIRONMENT_MAX],
 			     struct error *error)
 {
@@ -222,7 +222,8 @@ static void say_over(const struct supervisor *s)
 	char next[CONFIG_TEXT_BYTES + 64], code[WORD_BYTES];
 
 	(void)snprintf(next, sizeof next, "drr-agent recover -c %s; journalctl -u drr-agent", s->config->path);
-	log_line(s->restarts.exit_code ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "the daemon has ended", "exit", number(code, s->restarts.exit_code), "next", bad ? next : NULL, NULL);
+	log_line(s->restarts.exit_code ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "the daemon has ended", "exit", number(code, s->restarts.exit_code), "next",
+		 bad ? next : NULL, NULL);
 }
 
 static void stop_child(struct supervisor *s, enum restarts_child which)
@@ -240,7 +241,8 @@ static void kill_child(struct supervisor *s, enum restarts_child which)
 {
 	char limit[WORD_BYTES];
 
-	log_line(LOG_LEVEL_ERROR, "child was not at work in time, and is killed", "child", names[which], "limit_ms", number(limit, (long)s->settings->start_limit_ms), NULL);
+	log_line(LOG_LEVEL_ERROR, "child was not at work in time, and is killed", "child", names[which], "limit_ms",
+		 number(limit, (long)s->settings->start_limit_ms), NULL);
 	if (s->children[which].pid > 0)
 		(void)kill(s->children[which].pid, SIGKILL);
 }
@@ -281,7 +283,8 @@ static void reload_end(struct supervisor *s)
 
 static void reload_refuse(struct supervisor *s, const char *who, const struct error *error)
 {
-	log_line(LOG_LEVEL_ERROR, "the new configuration is not taken; the old one stays", "by", who, "why", error->what, "next", error->next[0] ? error->next : NULL, NULL);
+	log_line(LOG_LEVEL_ERROR, "the new configuration is not taken; the old one stays", "by", who, "why", error->what, "next",
+		 error->next[0] ? error->next : NULL, NULL);
 	reload_end(s);
 }
 
@@ -462,7 +465,8 @@ static void read_frames(struct supervisor *s, enum restarts_child which, int at_
 		if (result == CHANNEL_FRAME && take_frame(s, which, &frame))
 			continue;
 		if (result != CHANNEL_CLOSED)
-			log_line(LOG_LEVEL_ERROR, "child sent what it must not send", "child", names[which], "frame", result == CHANNEL_FRAME ? frame_name(frame.kind) : "malformed", NULL);
+			log_line(LOG_LEVEL_ERROR, "child sent what it must not send", "child", names[which], "frame",
+				 result == CHANNEL_FRAME ? frame_name(frame.kind) : "malformed", NULL);
 		lose_control(s, which);
 	}
 }

@@ -1,7 +1,7 @@
 /* supervisor/supervisor.c with children that do what the test tells them.
  *
- * The supervisor runs in a process of its own. Its children are this very program: each connects to a socket of the test, says hello, reports what it sees and obeys. So
- * every step waits for what the step before it caused; LIMIT_MS is only there to end a test that would wait for ever. */
+ * The supervisor runs in a process of its own. Its children are this very program: each connects to a socket of the test, says hello, reports what it sees and
+ * obeys. So every step waits for what the step before it caused; LIMIT_MS is only there to end a test that would wait for ever. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -200,10 +200,11 @@ static void put_config(const char *extra)
 	char text[4096], endpoint[1024] = "";
 
 	if (https)
-		(void)snprintf(endpoint, sizeof endpoint, "[https]\nlisten = 127.0.0.1:9443\ncertificate = %s/certificate\nkey = %s\nclient_ca = %s/ca\noperators = alice\n", folder,
-			       key_path, folder);
+		(void)snprintf(endpoint, sizeof endpoint, "[https]\nlisten = 127.0.0.1:9443\ncertificate = %s/certificate\nkey = %s\nclient_ca = %s/ca\noperators = alice\n",
+			       folder, key_path, folder);
 	(void)snprintf(text, sizeof text,
-		       "[agent]\nname = gw1\nstate_dir = %s\n[appliance]\ndomain = apiconnect\n[cli]\ntransport = telnet\nhost = 127.0.0.1\npassword_file = %s/password\n%s[limits]\n%s\n",
+		       "[agent]\nname = gw1\nstate_dir = %s\n[appliance]\ndomain = apiconnect\n[cli]\ntransport = telnet\nhost = 127.0.0.1\n"
+		       "password_file = %s/password\n%s[limits]\n%s\n",
 		       folder, folder, endpoint, extra);
 	put_file("agent.conf", text, 0600);
 }
