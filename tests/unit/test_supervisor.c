@@ -789,6 +789,43 @@ static void reloads_when_all_are_at_work(void **state)
 	stop();
 }
 
+static void takes_no_answer_for_another(void **state)
+{
+	start_with_https();
+	assert_int_equal(kill(supervisor, SIGHUP), 0);
+	expect_notified("RELOADING=1");
+	expect(FRONT, "identity CERTIFICATE KEY CA");
+	tell(FRONT, "taken");
+	expect(ENGINE, "reload");
+	tell(FRONT, "crash");
+	expect_end(FRONT);
+	expect_notified("READY=1");
+	await_child(FRONT);
+	expect(FRONT, "identity CERTIFICATE KEY CA");
+	expect(ENGINE, "peer closed");
+	expect(ENGINE, "channel");
+	tell(FRONT, "ready");
+	tell(FRONT, "taken");
+	expect_logged("child=front");
+	expect_nothing(ENGINE); /* it still owes the answer to the first one */
+	tell(ENGINE, "refused the first");
+	expect_notified("RELOADING=1");
+	expect(FRONT, "identity CERTIFICATE KEY CA");
+	tell(FRONT, "taken");
+	expect(ENGINE, "reload");
+	tell(ENGINE, "taken");
+	expect_notified("READY=1");
+	expect_logged("configuration taken");
+	tell(ENGINE, "taken"); /* nobody asked */
+	expect_end(ENGINE);
+	await_child(ENGINE);
+	expect_logged("sent what it must not send");
+	expect(FRONT, "peer closed");
+	expect(FRONT, "channel");
+	expect_notified("WATCHDOG=1");
+	stop();
+}
+
 static void says_what_needs_a_restart(void **state)
 {
 	start_with_https();
@@ -884,6 +921,7 @@ int main(int argc, char **argv)
 		TEST(reloads_twice_more_than_once),
 		TEST(refuses_a_bad_configuration),
 		TEST(reloads_when_all_are_at_work),
+		TEST(takes_no_answer_for_another),
 		TEST(says_what_needs_a_restart),
 		TEST(starts_nothing_without_its_files),
 		TEST(ends_when_the_front_refuses_its_identity),
