@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/mono.h"
 
-enum { LOOP_FDS_MAX = 16 };
+enum { LOOP_FDS_MAX = 40 };
 
 struct loop {
 	int timer_fd;  /* timerfd on CLOCK_BOOTTIME: a stunned machine wakes up on time */
