@@ -10,8 +10,10 @@
 #include "engine/ask.h"
 #include "engine/ask_audit.h"
 #include "engine/confine.h"
+#include "engine/engine.h"
 #include "engine/report.h"
 #include "engine/run.h"
+#include "platform/jail.h"
 #include "platform/secretfile.h"
 #include "platform/json.h"
 #include "engine/explain.h"
@@ -34,8 +36,9 @@ struct options {
 enum option_code { OPTION_STEPS = 256, OPTION_RUN, OPTION_DRY_RUN, OPTION_JSON, OPTION_CONNECT, OPTION_MERMAID, OPTION_FIX, OPTION_TO, OPTION_YES,
 		   OPTION_NOT_PRODUCTION, OPTION_CLIENT, OPTION_OUT, OPTION_NAMES, OPTION_RENEW, OPTION_OVERRIDE };
 
-/* Which options a verb takes. */
-enum takes { TAKES_CONFIG = 1, TAKES_JSON = 2, TAKES_RUN = 4, TAKES_CONNECT = 8, TAKES_MERMAID = 16, TAKES_AUDIT = 32, TAKES_CERT = 256, TAKES_WORD = 512 };
+/* Which options a verb takes; and how its process is locked in: by engine/confine.c, unless it does that itself, and for the daemon's children as [agent] user. */
+enum takes { TAKES_CONFIG = 1, TAKES_JSON = 2, TAKES_RUN = 4, TAKES_CONNECT = 8, TAKES_MERMAID = 16, TAKES_AUDIT = 32, TAKES_CERT = 256, TAKES_WORD = 512,
+	     OWN_JAIL = 1024, DROPS_USER = 2048 };
 
 static int verb_serve(const struct options *, const struct config *);
 static int verb_run(const struct options *, const struct config *);
@@ -47,6 +50,7 @@ static int verb_cert(const struct options *, const struct config *);
 static int verb_journal(const struct options *, const struct config *);
 static int verb_explain(const struct options *, const struct config *);
 static int verb_version(const struct options *, const struct config *);
+static int verb_engine(const struct options *, const struct config *);
 
 static const struct verb {
 	const char *name;
@@ -54,7 +58,7 @@ static const struct verb {
 	int (*perform)(const struct options *, const struct config *);
 	const char *synopsis, *meaning;
 } verbs[] = {
-	{"serve", TAKES_CONFIG, verb_serve, "", "the daemon: HTTPS interface, log watcher, steps for drrctl; SIGHUP reads the configuration again"},
+	{"serve", TAKES_CONFIG | OWN_JAIL, verb_serve, "", "the daemon: HTTPS interface, log watcher, steps for drrctl; SIGHUP reads the configuration again"},
 	{"run", TAKES_CONFIG | TAKES_JSON | TAKES_RUN, verb_run, "[--steps LIST] [--run ID] [--dry-run] [--json] [--override-NAME]",
 	 "this member's part of a DRR, in the foreground"},
 	{"recover", TAKES_CONFIG | TAKES_JSON, verb_recover, "[--json]", "finish or undo what the journal holds open"},
@@ -67,12 +71,13 @@ static const struct verb {
 	{"journal", TAKES_CONFIG | TAKES_JSON, verb_journal, "[--json]", "print the journal"},
 	{"explain", TAKES_JSON | TAKES_MERMAID, verb_explain, "[--mermaid|--json]", "the state table in sentences"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
+	{"engine", TAKES_CONFIG | DROPS_USER, verb_engine, NULL, NULL}, /* NULL: for the supervisor only, not shown */
 };
 
 static void usage(FILE *out)
 {
 	(void)fputs("usage:\n", out);
-	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0] && verbs[i].synopsis; i++) /* the hidden ones stand last */
 		(void)fprintf(out, "  drr-agent %-8s %s%s\n%*s%s\n", verbs[i].name, verbs[i].takes & TAKES_CONFIG ? "[-c FILE] [-v] " : "",
 			      verbs[i].synopsis, 21, "", verbs[i].meaning);
 	(void)fprintf(out, "FILE: %s. LIST: primary,flush,bounce,confirm,await (default all). -v: show the dialogue with the appliance.\n"
@@ -181,6 +186,12 @@ static int verb_version(const struct options *options, const struct config *conf
 	for (size_t i = 0; i < count; i++)
 		(void)printf("  %s %s\n", deps_versions[i].name, deps_versions[i].version);
 	return 0;
+}
+
+static int verb_engine(const struct options *options, const struct config *config)
+{
+	(void)options;
+	return engine_main(config);
 }
 
 /* ---- the command line ----------------------------------------------------------------------------------------- */
@@ -324,8 +335,11 @@ static int load(const struct verb *verb, const struct options *options, struct c
 
 	if (!(verb->takes & TAKES_CONFIG) || (verb->takes & (TAKES_AUDIT | TAKES_CERT)))
 		return 0;
-	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)) ||
-	    confine_enter(&(const struct config *){config}, 1, options->run.verbose, &error))
+	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)))
+		return report_error(&error);
+	if ((verb->takes & DROPS_USER) && jail_drop_user(config->agent.user, &error))
+		return report_error(&error);
+	if (!(verb->takes & OWN_JAIL) && confine_enter(&(const struct config *){config}, 1, options->run.verbose, &error))
 		return report_error(&error);
 	return 0;
 }
