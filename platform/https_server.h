@@ -89,6 +89,7 @@ struct https_settings { /* the caller's; needed during https_server_start() only
 	unsigned listen_count;
 	const char *unix_path;     /* NULL: none. A stale file is the caller's to remove, before and after */
 	gid_t unix_gid;            /* the socket file's group, mode 0660; (gid_t)-1: the process's */
+	int idle_ms;               /* between two requests; 0: HTTPS_IDLE_MS */
 	unsigned connections_max;  /* verified and local ones, 1 ... HTTPS_CONNECTIONS_MAX; the one idle for longest makes room, else 503 */
 	/* Runs in one of the workers and may take up to 65 s where may_wait says so. */
 	void (*handler)(void *context, const struct https_request *request, struct https_response *response);
