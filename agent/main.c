@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cert/cert.h"
 #include "config.h"
 #include "deps_versions.h"
 #include "engine/ask.h"
 #include "engine/ask_audit.h"
+#include "engine/confine.h"
 #include "engine/report.h"
 #include "engine/run.h"
 #include "front/front.h"
@@ -17,6 +19,7 @@
 #include "run/journal.h"
 #include "run/precheck.h"
 #include "run/table.h"
+#include "supervisor/supervisor.h"
 
 static const char default_path[] = "/etc/drr-agent/agent.conf";
 
@@ -25,20 +28,23 @@ struct options {
 	const char *config_path;
 	struct run_request run;
 	struct audit_request audit;
+	struct cert_request cert;
 	bool connect, mermaid;
 };
 
 enum option_code { OPTION_STEPS = 256, OPTION_RUN, OPTION_DRY_RUN, OPTION_JSON, OPTION_CONNECT, OPTION_MERMAID, OPTION_FIX, OPTION_TO, OPTION_YES,
-		   OPTION_NOT_PRODUCTION, OPTION_OVERRIDE };
+		   OPTION_NOT_PRODUCTION, OPTION_CLIENT, OPTION_OUT, OPTION_NAMES, OPTION_RENEW, OPTION_OVERRIDE };
 
 /* Which options a verb takes. */
-enum takes { TAKES_CONFIG = 1, TAKES_JSON = 2, TAKES_RUN = 4, TAKES_CONNECT = 8, TAKES_MERMAID = 16, TAKES_AUDIT = 32 };
+enum takes { TAKES_CONFIG = 1, TAKES_JSON = 2, TAKES_RUN = 4, TAKES_CONNECT = 8, TAKES_MERMAID = 16, TAKES_AUDIT = 32, TAKES_CERT = 256, TAKES_WORD = 512 };
 
+static int verb_serve(const struct options *, const struct config *);
 static int verb_run(const struct options *, const struct config *);
 static int verb_recover(const struct options *, const struct config *);
 static int verb_status(const struct options *, const struct config *);
 static int verb_audit(const struct options *, const struct config *);
 static int verb_check(const struct options *, const struct config *);
+static int verb_cert(const struct options *, const struct config *);
 static int verb_journal(const struct options *, const struct config *);
 static int verb_explain(const struct options *, const struct config *);
 static int verb_version(const struct options *, const struct config *);
@@ -50,6 +56,7 @@ static const struct verb {
 	int (*perform)(const struct options *, const struct config *);
 	const char *synopsis, *meaning;
 } verbs[] = {
+	{"serve", TAKES_CONFIG, verb_serve, "", "the daemon: HTTPS interface, log watcher, steps for drrctl; SIGHUP reads the configuration again"},
 	{"run", TAKES_CONFIG | TAKES_JSON | TAKES_RUN, verb_run, "[--steps LIST] [--run ID] [--dry-run] [--json] [--override-NAME]",
 	 "this member's part of a DRR, in the foreground"},
 	{"recover", TAKES_CONFIG | TAKES_JSON, verb_recover, "[--json]", "finish or undo what the journal holds open"},
@@ -57,6 +64,8 @@ static const struct verb {
 	{"audit", TAKES_CONFIG | TAKES_JSON | TAKES_AUDIT, verb_audit, "[--json] [--non-production] [--fix persistence [--to local|raid] [--yes]]",
 	 "what is wrong or unwise with the group, and what repairs it; silent when all is well; -c for each member"},
 	{"check", TAKES_CONFIG | TAKES_CONNECT, verb_check, "[--connect]", "validate the configuration; --connect also logs in, read only"},
+	{"cert", TAKES_CONFIG | TAKES_JSON | TAKES_CERT | TAKES_WORD, verb_cert, "init [--renew] [--names LIST] | csr | show [--json]",
+	 "key and certificate of the HTTPS endpoint; init and csr --client NAME --out DIR: of one that uses it"},
 	{"journal", TAKES_CONFIG | TAKES_JSON, verb_journal, "[--json]", "print the journal"},
 	{"explain", TAKES_JSON | TAKES_MERMAID, verb_explain, "[--mermaid|--json]", "the state table in sentences"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
@@ -83,6 +92,12 @@ static int usage_error(const char *what, const char *detail)
 }
 
 /* ---- verbs ---------------------------------------------------------------------------------------------------- */
+
+static int verb_serve(const struct options *options, const struct config *config)
+{
+	(void)options;
+	return supervise(config);
+}
 
 static int verb_run(const struct options *options, const struct config *config)
 {
@@ -116,6 +131,16 @@ static int verb_audit(const struct options *options, const struct config *config
 static int verb_check(const struct options *options, const struct config *config)
 {
 	return ask_check(config, options->connect, options->run.verbose);
+}
+
+static int verb_cert(const struct options *options, const struct config *config)
+{
+	struct cert_request request = options->cert;
+
+	(void)config; /* it reads it itself: a client's key needs none */
+	request.config_path = options->config_path;
+	request.json = options->run.json;
+	return cert_execute(&request);
 }
 
 static int verb_journal(const struct options *options, const struct config *config)
@@ -170,7 +195,7 @@ static int verb_front(const struct options *options, const struct config *config
 /* ---- the command line ----------------------------------------------------------------------------------------- */
 
 /* The long options: the fixed ones, and one --override-NAME for each refusal. */
-enum { FIXED_OPTIONS = 12, NAME_BYTES = 48 };
+enum { FIXED_OPTIONS = 16, NAME_BYTES = 48 };
 
 static void fill_long_options(struct option *all, char names[][NAME_BYTES])
 {
@@ -180,6 +205,8 @@ static void fill_long_options(struct option *all, char names[][NAME_BYTES])
 		{"connect", no_argument, NULL, OPTION_CONNECT},   {"mermaid", no_argument, NULL, OPTION_MERMAID},
 		{"config", required_argument, NULL, 'c'},         {"verbose", no_argument, NULL, 'v'},
 		{"fix", required_argument, NULL, OPTION_FIX},     {"to", required_argument, NULL, OPTION_TO},
+		{"client", required_argument, NULL, OPTION_CLIENT}, {"out", required_argument, NULL, OPTION_OUT},
+		{"names", required_argument, NULL, OPTION_NAMES}, {"renew", no_argument, NULL, OPTION_RENEW},
 		{"yes", no_argument, NULL, OPTION_YES},           {"non-production", no_argument, NULL, OPTION_NOT_PRODUCTION},
 	};
 
@@ -203,6 +230,10 @@ static unsigned needs(int code)
 	case OPTION_TO:
 	case OPTION_YES:
 	case OPTION_NOT_PRODUCTION: return TAKES_AUDIT;
+	case OPTION_CLIENT:
+	case OPTION_OUT:
+	case OPTION_NAMES:
+	case OPTION_RENEW: return TAKES_CERT;
 	default: return TAKES_RUN;
 	}
 }
@@ -231,6 +262,16 @@ static int take_audit_option(struct options *options, int code, const char *valu
 	return 0;
 }
 
+static int take_cert_option(struct options *options, int code, const char *value)
+{
+	switch (code) {
+	case OPTION_CLIENT: options->cert.client = value; return 0;
+	case OPTION_OUT: options->cert.out = value; return 0;
+	case OPTION_NAMES: options->cert.names = value; return 0;
+	default: options->cert.renew = true; return 0;
+	}
+}
+
 static int take_option(struct options *options, int code, const char *value)
 {
 	switch (code) {
@@ -250,6 +291,10 @@ static int take_option(struct options *options, int code, const char *value)
 	case OPTION_TO:
 	case OPTION_YES:
 	case OPTION_NOT_PRODUCTION: return take_audit_option(options, code, value);
+	case OPTION_CLIENT:
+	case OPTION_OUT:
+	case OPTION_NAMES:
+	case OPTION_RENEW: return take_cert_option(options, code, value);
 	default:
 		options->run.overrides |= 1u << (code - OPTION_OVERRIDE);
 		return 0;
@@ -276,6 +321,8 @@ static int parse(const struct verb *verb, int argc, char **argv, struct options 
 	}
 	if ((verb->takes & TAKES_AUDIT) && options->audit.path_count > AUDIT_MEMBERS_MAX)
 		return usage_error(verb->name, " takes at most eight members");
+	if ((verb->takes & TAKES_WORD) && optind < argc)
+		options->cert.word = argv[optind++];
 	return optind < argc ? usage_error("unexpected argument ", argv[optind]) : 0;
 }
 
@@ -284,9 +331,10 @@ static int load(const struct verb *verb, const struct options *options, struct c
 	struct error error = {0};
 	bool may_lack_key = (verb->takes & TAKES_CONNECT) || verb->perform == verb_journal;
 
-	if (!(verb->takes & TAKES_CONFIG) || (verb->takes & TAKES_AUDIT))
+	if (!(verb->takes & TAKES_CONFIG) || (verb->takes & (TAKES_AUDIT | TAKES_CERT)))
 		return 0;
-	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)))
+	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)) ||
+	    confine_enter(&(const struct config *){config}, 1, options->run.verbose, &error))
 		return report_error(&error);
 	return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static int64_t read_ms(clockid_t id)
@@ -39,4 +40,24 @@ char *clock_text(char out[CLOCK_TEXT_BYTES], int64_t wall_ms)
 	/* 19 characters so far; the modulus keeps the fraction at three digits */
 	(void)snprintf(out + 19, CLOCK_TEXT_BYTES - 19, ".%03uZ", (unsigned)(wall_ms % 1000) % 1000U);
 	return out;
+}
+
+bool clock_parse(const char *text, int64_t *wall_ms)
+{
+	char again[CLOCK_TEXT_BYTES];
+	struct tm parts = {0};
+	unsigned ms = 0;
+	size_t length = strlen(text);
+	bool with_ms = length == CLOCK_TEXT_BYTES - 1;
+
+	if ((!with_ms && length != CLOCK_TEXT_BYTES - 5) || text[length - 1] != 'Z')
+		return false;
+	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &parts.tm_year, &parts.tm_mon, &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec) != 6 ||
+	    (with_ms && sscanf(text + 19, ".%3u", &ms) != 1))
+		return false;
+	parts.tm_year -= 1900;
+	parts.tm_mon -= 1;
+	*wall_ms = (int64_t)timegm(&parts) * 1000 + ms;
+	(void)clock_text(again, *wall_ms); /* there is one spelling for each time: 31 February, or a blank for a digit, is none */
+	return strncmp(again, text, 19) == 0 && (!with_ms || strcmp(again, text) == 0);
 }

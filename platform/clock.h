@@ -2,6 +2,7 @@
 #ifndef DRR_PLATFORM_CLOCK_H
 #define DRR_PLATFORM_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/mono.h"
@@ -15,5 +16,8 @@ int64_t clock_wall_ms(void);
 
 /* "2026-01-02T03:04:05.678Z". Returns OUT. */
 char *clock_text(char out[CLOCK_TEXT_BYTES], int64_t wall_ms);
+
+/* The reverse, for RFC 3339 in UTC: with or without milliseconds, with Z. False: it is no such time. */
+bool clock_parse(const char *text, int64_t *wall_ms);
 
 #endif

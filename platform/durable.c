@@ -252,11 +252,15 @@ int durable_read(const char *path, char *memory, size_t size_bytes, size_t *got_
 	return result;
 }
 
-static int fill_and_close(int fd, const char *path, const void *bytes, size_t count_bytes, struct error *error)
+static int fill_and_close(int fd, const char *path, const void *bytes, size_t count_bytes, const struct durable_form *form, struct error *error)
 {
 	int result = 0;
 
-	if (write_all(fd, bytes, count_bytes) != 0)
+	if (fchmod(fd, (mode_t)form->mode) != 0)
+		result = fail(error, "set the mode of", path, errno);
+	else if (form->owner != DURABLE_OWNER_SELF && fchown(fd, (uid_t)form->owner, (gid_t)-1) != 0)
+		result = fail(error, "give away", path, errno);
+	else if (write_all(fd, bytes, count_bytes) != 0)
 		result = fail(error, "write to", path, errno);
 	else if (fsync_retry(fd) != 0)
 		result = fail(error, "sync", path, errno);
@@ -265,7 +269,18 @@ static int fill_and_close(int fd, const char *path, const void *bytes, size_t co
 	return result;
 }
 
-int durable_replace(const char *path, const void *bytes, size_t count_bytes, struct error *error)
+/* Like durable_rename(), but a PATH that is there stays. */
+static int link_new(const char *temporary, const char *path, struct error *error)
+{
+	int result = link(temporary, path), sys_errno = errno;
+
+	(void)unlink(temporary);
+	if (result != 0 && sys_errno == EEXIST)
+		return error_set(error, ERROR_REFUSED, NULL, "%s is there already and is not overwritten", path);
+	return result != 0 ? fail(error, "make", path, sys_errno) : sync_folder(path, error);
+}
+
+int durable_place(const char *path, const void *bytes, size_t count_bytes, const struct durable_form *form, struct error *error)
 {
 	char temporary[DURABLE_PATH_MAX_BYTES];
 	int fd;
@@ -277,11 +292,18 @@ int durable_replace(const char *path, const void *bytes, size_t count_bytes, str
 	fd = open_retry(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
 	if (fd < 0)
 		return fail(error, "create", temporary, errno);
-	if (fill_and_close(fd, temporary, bytes, count_bytes, error) != 0) {
+	if (fill_and_close(fd, temporary, bytes, count_bytes, form, error) != 0) {
 		(void)unlink(temporary);
 		return -1;
 	}
-	return durable_rename(temporary, path, error);
+	return form->replace ? durable_rename(temporary, path, error) : link_new(temporary, path, error);
+}
+
+int durable_replace(const char *path, const void *bytes, size_t count_bytes, struct error *error)
+{
+	const struct durable_form form = {FILE_MODE, DURABLE_OWNER_SELF, true};
+
+	return durable_place(path, bytes, count_bytes, &form, error);
 }
 
 int durable_rename(const char *from, const char *to, struct error *error)

@@ -3,6 +3,7 @@
 #ifndef DRR_PLATFORM_DURABLE_H
 #define DRR_PLATFORM_DURABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -30,6 +31,17 @@ int durable_read(const char *path, char *memory, size_t size_bytes, size_t *got_
 /* Replaces PATH in one step: temporary file beside it (PATH.new), fsync, rename, fsync of the folder. Mode 0600. 0, or -1:
  * PATH is then the old or the new file as a whole. Not for two writers of one PATH at a time: hold the lock. */
 int durable_replace(const char *path, const void *bytes, size_t count_bytes, struct error *error);
+
+/* How durable_place() makes a file. */
+struct durable_form {
+	unsigned mode;
+	unsigned owner; /* user id; DURABLE_OWNER_SELF: whoever runs this */
+	bool replace;   /* false: a PATH that is there, whatever it is, is left alone: ERROR_REFUSED */
+};
+#define DURABLE_OWNER_SELF (~0u)
+
+/* As durable_replace(), in that form. */
+int durable_place(const char *path, const void *bytes, size_t count_bytes, const struct durable_form *form, struct error *error);
 
 /* Renames FROM to TO in the same folder, replacing TO, and fsyncs the folder: how a full journal is set aside. 0 or -1. */
 int durable_rename(const char *from, const char *to, struct error *error);

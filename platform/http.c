@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 
-enum state { HEAD, BODY_LENGTH, BODY_UNTIL_END, CHUNK_SIZE, CHUNK_EXTENSION, CHUNK_LF, CHUNK_DATA, CHUNK_CR, CHUNK_DATA_LF, TRAILER, DONE };
+enum state { HEAD, BODY_LENGTH, BODY_UNTIL_END, CHUNK_SIZE, CHUNK_BLANKS, CHUNK_EXTENSION, CHUNK_LF, CHUNK_DATA, CHUNK_CR, CHUNK_DATA_LF, TRAILER, DONE };
 
 enum {
 	INTERIM_MAX = 16,     /* responses 1xx before the one that counts */
@@ -109,26 +109,29 @@ static void take_coding(const struct phr_header *header, struct framing *framing
 
 static void take_headers(const struct phr_header *headers, size_t count, struct framing *framing)
 {
-	bool framed = false; /* the header before this line */
+	bool *folded = NULL; /* what it is when a line goes on behind the header before it */
 
 	for (size_t i = 0; i < count; i++) {
 		const struct phr_header *header = &headers[i];
 
 		if (!header->name || memchr(header->name, ' ', header->name_len) || memchr(header->name, '\t', header->name_len)) {
 			/* A line that goes on, or a name with a blank: who reads it otherwise sees another framing. */
-			framing->ambiguous = framing->ambiguous || framed || header->name;
+			framing->ambiguous = framing->ambiguous || folded || header->name;
+			if (folded)
+				*folded = true;
 			continue;
 		}
-		framed = true;
+		folded = NULL;
 		if (is_header(header, "content-length")) {
 			take_length(header, framing);
+			folded = &framing->ambiguous;
 		} else if (is_header(header, "transfer-encoding")) {
 			take_coding(header, framing);
+			folded = &framing->other_coding;
 		} else if (is_header(header, "connection")) {
+			folded = &framing->close;
 			framing->close = framing->close || has_word(header, "close");
 			framing->keep_alive = framing->keep_alive || has_word(header, "keep-alive");
-		} else {
-			framed = false;
 		}
 	}
 }
@@ -267,7 +270,21 @@ static int take_size(struct http_response *response, char c, struct error *error
 	/* Blanks behind the digits are not in the grammar but were seen with other servers. */
 	if (digit >= 0 || response->line_bytes < 2 || !strchr("; \t\r", c) || c == '\0')
 		return fail(response, error, "the length of a chunk is none");
-	response->state = c == '\r' ? CHUNK_LF : CHUNK_EXTENSION;
+	response->state = c == '\r' ? CHUNK_LF : c == ';' ? CHUNK_EXTENSION : CHUNK_BLANKS;
+	return 0;
+}
+
+/* Behind the length: blanks, an extension, or the line's end. */
+static int take_extension(struct http_response *response, char c, struct error *error)
+{
+	if (c == '\r')
+		response->state = CHUNK_LF;
+	else if (c == '\n')
+		return fail(response, error, "the line before a chunk does not end in CR LF");
+	else if (response->state == CHUNK_BLANKS && c == ';')
+		response->state = CHUNK_EXTENSION;
+	else if (c != '\t' && (response->state == CHUNK_BLANKS ? c != ' ' : (unsigned char)c < ' ' || c == 0x7f))
+		return fail(response, error, "there is junk behind the length of a chunk");
 	return 0;
 }
 
@@ -300,10 +317,9 @@ static int take_chunk_byte(struct http_response *response, char c, struct error 
 	switch (response->state) {
 	case CHUNK_SIZE:
 		return take_size(response, c, error);
+	case CHUNK_BLANKS:
 	case CHUNK_EXTENSION:
-		if (c == '\r')
-			response->state = CHUNK_LF;
-		return c != '\n' ? 0 : fail(response, error, "the line before a chunk does not end in CR LF");
+		return take_extension(response, c, error);
 	case CHUNK_LF:
 		if (c != '\n')
 			return fail(response, error, "the line before a chunk does not end in CR LF");
@@ -311,6 +327,7 @@ static int take_chunk_byte(struct http_response *response, char c, struct error 
 			begin_line(response, TRAILER);
 		else
 			response->state = CHUNK_DATA;
+		response->line_bytes = 0;
 		return 0;
 	case CHUNK_CR:
 		response->state = CHUNK_DATA_LF;

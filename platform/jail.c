@@ -110,7 +110,8 @@ static const struct row allowed[] = {
 #ifdef __NR_poll /* not on 64-bit ARM */
 	CALL(poll, ALL, ANY), CALL(select, ALL, ANY),
 	CALL(open, S | E, ANY), CALL(stat, S | E, ANY), CALL(lstat, S | E, ANY), CALL(access, S | E, ANY), CALL(readlink, S | E, ANY),
-	CALL(rename, S | E, ANY), CALL(unlink, S | E | B, ANY), CALL(dup2, S | E | B, ANY), CALL(fork, S, ANY), CALL(vfork, S, ANY),
+	CALL(rename, S | E, ANY), CALL(unlink, S | E | B, ANY), CALL(dup2, S | E | B, ANY), CALL(chmod, S | B, ANY), CALL(chown, S | B, ANY),
+	CALL(fork, S, ANY), CALL(vfork, S, ANY),
 #endif
 #ifdef __NR_accept /* not on s390x */
 	CALL(accept, ALL, ANY),
@@ -149,6 +150,8 @@ static const struct row allowed[] = {
 	CALL(openat, S | E, ANY), CALL(newfstatat, S | E, ANY), CALL(faccessat, S | E, ANY), CALL(readlinkat, S | E, ANY), CALL(renameat, S | E, ANY),
 	CALL(renameat2, S | E, ANY), CALL(unlinkat, S | E | B, ANY), CALL(getcwd, S | E, ANY), CALL(fstatfs, S | E, ANY), CALL(inotify_init1, S | E, ANY),
 	CALL(inotify_add_watch, S | E, ANY), CALL(inotify_rm_watch, S | E, ANY),
+	/* who may connect to a socket of the file system; Landlock has no say in it */
+	CALL(fchmodat, S | B, ANY), CALL(fchownat, S | B, ANY),
 	/* sockets */
 	CALL(getsockopt, ALL, ANY), CALL(setsockopt, ALL, ANY), CALL(getsockname, ALL, ANY), CALL(getpeername, ALL, ANY), CALL(shutdown, ALL, ANY),
 	CALL(socket, S | E | B, FAMILIES), CALL(bind, S | E | B, ANY), CALL(listen, S | E | B, ANY), CALL(connect, S | E, ANY),

@@ -14,7 +14,7 @@
 enum jail_role {
 	JAIL_SUPERVISOR,  /* all that the others may, fork and exec, signals, changing users */
 	JAIL_ENGINE,      /* files, connections of the families UNIX, INET and INET6, listeners; no process, no thread, no exec, no signal */
-	JAIL_FRONT_START, /* sockets and listeners, threads; opens nothing, connects to nothing. Then: */
+	JAIL_FRONT_START, /* sockets and listeners, threads; opens nothing (look up groups and time zones before), connects to nothing. Then: */
 	JAIL_FRONT,       /* what is open already, and what it accepts or is sent */
 };
 
@@ -27,8 +27,8 @@ enum jail_right {
 };
 
 struct jail_path {
-	const char *path; /* and all below it; what does not exist, or is out of this user's reach, is left out. Resolved once: a file that is replaced by another
-			   * one of its name stays within reach only through its folder */
+	const char *path; /* and all below it; what does not exist, or is out of this user's reach, is left out. Resolved once: a file that is replaced by
+			   * another one of its name stays within reach only through its folder */
 	unsigned rights;  /* JAIL_READ, JAIL_WRITE, JAIL_EXECUTE */
 };
 
@@ -41,7 +41,7 @@ struct jail_settings {
 	enum jail_role role;
 	const struct jail_path *paths; /* nothing else can be opened; JAIL_FRONT_START: for sockets of the file system; JAIL_FRONT: none */
 	unsigned path_count;
-	const struct jail_port *ports; /* JAIL_ENGINE: no other TCP port, where the kernel can (ABI 4). The supervisor has all, the front binds any before JAIL_FRONT */
+	const struct jail_port *ports; /* JAIL_ENGINE: no other TCP port, where the kernel can (ABI 4). The supervisor has all; the front binds any in its start */
 	unsigned port_count;
 	/* Supervisor and engine: a command of the operator's is run, and must be able to do what it does elsewhere. No Landlock then, and of the system calls only
 	 * those are refused, with EPERM, that no such command makes: modules, kexec, bpf, ptrace, ... Programs that change users (sudo) do not work in it. */
@@ -57,8 +57,8 @@ struct jail_report { /* what was to be had; false is no error: an old kernel, a 
  * that it starts. JAIL_FRONT_START and then JAIL_FRONT; any other role once. 0, or -1: ERROR_INTERNAL, and the process should end. */
 int jail_enter(const struct jail_settings *settings, struct jail_report *report, struct error *error);
 
-/* Becomes USER with its groups, and makes sure that there is no way back. Nothing happens when USER is "" or is this process's user already. Before jail_enter(), but
- * for children of a supervisor. -1: ERROR_CONFIG (no such user), ERROR_PERMISSION (not root), ERROR_INTERNAL. */
+/* Becomes USER with its groups, and makes sure that there is no way back. Nothing happens when USER is "" or is this process's user already. Before
+ * jail_enter(); a child of a jailed supervisor may. -1: ERROR_CONFIG (no such user), ERROR_PERMISSION (not root), ERROR_INTERNAL. */
 int jail_drop_user(const char *user, struct error *error);
 
 #endif

@@ -10,17 +10,24 @@
 
 #include "platform/clock.h"
 
-int loop_open(struct loop *loop, struct error *error)
+static sigset_t awaited_signals(void)
 {
-	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	sigset_t signals;
 
-	loop->timer_fd = -1;
-	loop->signal_fd = -1;
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGINT);
 	(void)sigaddset(&signals, SIGTERM);
 	(void)sigaddset(&signals, SIGHUP);
+	return signals;
+}
+
+int loop_open(struct loop *loop, struct error *error)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigset_t signals = awaited_signals();
+
+	loop->timer_fd = -1;
+	loop->signal_fd = -1;
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0 || sigaction(SIGPIPE, &ignore, NULL) != 0)
 		return error_set_errno(error, ERROR_INTERNAL, errno, NULL, "cannot set up signals");
 	loop->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -30,6 +37,16 @@ int loop_open(struct loop *loop, struct error *error)
 		loop_close(loop);
 		return -1;
 	}
+	return 0;
+}
+
+int loop_watch_children(struct loop *loop, struct error *error)
+{
+	sigset_t signals = awaited_signals();
+
+	(void)sigaddset(&signals, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0 || signalfd(loop->signal_fd, &signals, SFD_NONBLOCK | SFD_CLOEXEC) < 0)
+		return error_set_errno(error, ERROR_INTERNAL, errno, NULL, "cannot watch the children of this process");
 	return 0;
 }
 

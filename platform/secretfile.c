@@ -18,30 +18,32 @@ enum {
 	FILE_MAX_BYTES = SECRET_MAX_BYTES + 1, /* the longest secret, CR LF */
 };
 
+enum { PEM_MAP_BYTES = SECRETFILE_PEM_MAX_BYTES + MAP_BYTES }; /* and the NUL, and the byte that shows that a file is too long */
+
 _Static_assert(FILE_MAX_BYTES + 1 < MAP_BYTES, "one byte more must fit, to see that a file is too long");
 
-static char *map_protected(struct error *error)
+static char *map_protected(size_t size_bytes, struct error *error)
 {
-	char *page = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *page = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED) {
 		(void)error_set_errno(error, ERROR_CONFIG, errno, NULL, "no memory for a secret");
 		return NULL;
 	}
-	(void)mlock(page, MAP_BYTES); /* a small RLIMIT_MEMLOCK is no reason to refuse */
+	(void)mlock(page, size_bytes); /* a small RLIMIT_MEMLOCK is no reason to refuse */
 #ifdef MADV_DONTDUMP
-	(void)madvise(page, MAP_BYTES, MADV_DONTDUMP);
+	(void)madvise(page, size_bytes, MADV_DONTDUMP);
 #endif
 #ifdef MADV_WIPEONFORK
-	(void)madvise(page, MAP_BYTES, MADV_WIPEONFORK);
+	(void)madvise(page, size_bytes, MADV_WIPEONFORK);
 #endif
 	return page;
 }
 
-static void unmap_wiped(char *page)
+static void unmap_wiped(char *page, size_t size_bytes)
 {
-	explicit_bzero(page, MAP_BYTES);
-	(void)munmap(page, MAP_BYTES);
+	explicit_bzero(page, size_bytes);
+	(void)munmap(page, size_bytes);
 }
 
 int secretfile_path(const char *path, char out[SECRETFILE_PATH_MAX_BYTES], struct error *error)
@@ -134,7 +136,7 @@ static int check_content(const char *bytes, size_t *length, const char *path, st
 
 static int read_secret(int fd, const char *path, struct secret *secret, struct error *error)
 {
-	char *page = map_protected(error);
+	char *page = map_protected(MAP_BYTES, error);
 	ssize_t got;
 	size_t length;
 
@@ -145,7 +147,7 @@ static int read_secret(int fd, const char *path, struct secret *secret, struct e
 		(void)error_set_errno(error, ERROR_CONFIG, errno, NULL, "secret file %s", path);
 	length = got > 0 ? (size_t)got : 0;
 	if (got < 0 || check_content(page, &length, path, error) != 0) {
-		unmap_wiped(page);
+		unmap_wiped(page, MAP_BYTES);
 		return -1;
 	}
 	explicit_bzero(page + length, MAP_BYTES - length);
@@ -164,19 +166,30 @@ static int fail_open(const char *path, int sys_errno, struct error *error)
 	return error_set_errno(error, ERROR_CONFIG, sys_errno, sys_errno == ENOENT ? next : NULL, "secret file %s", path);
 }
 
-int secretfile_load(const char *path, struct secret *secret, struct error *error)
+/* Opens what PATH means; FILE is its name. IS_SECRET: a missing one is answered with the command that makes it. */
+static int open_file(const char *path, bool is_secret, char file[SECRETFILE_PATH_MAX_BYTES], struct error *error)
 {
-	char file[SECRETFILE_PATH_MAX_BYTES];
-	int fd, result;
+	int fd;
 
-	*secret = (struct secret){0};
 	if (secretfile_path(path, file, error) != 0)
 		return -1;
 	do
 		fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* NONBLOCK: a FIFO must not hang us */
 	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
-		return fail_open(file, errno, error);
+		return is_secret ? fail_open(file, errno, error) : error_set_errno(error, ERROR_CONFIG, errno, NULL, "file %s", file);
+	return fd;
+}
+
+int secretfile_load(const char *path, struct secret *secret, struct error *error)
+{
+	char file[SECRETFILE_PATH_MAX_BYTES];
+	int fd, result;
+
+	*secret = (struct secret){0};
+	fd = open_file(path, true, file, error);
+	if (fd < 0)
+		return -1;
 	result = check_file(fd, file, error);
 	if (result == 0)
 		result = read_secret(fd, file, secret, error);
@@ -184,11 +197,66 @@ int secretfile_load(const char *path, struct secret *secret, struct error *error
 	return result;
 }
 
+static int check_public_file(int fd, const char *path, struct error *error)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) != 0)
+		return error_set_errno(error, ERROR_CONFIG, errno, NULL, "file %s", path);
+	return S_ISREG(status.st_mode) ? 0 : error_set(error, ERROR_CONFIG, NULL, "file %s: not a regular file", path);
+}
+
+static int read_pem(int fd, const char *path, struct secret *pem, struct error *error)
+{
+	char *memory = map_protected(PEM_MAP_BYTES, error);
+	ssize_t got;
+
+	if (!memory)
+		return -1;
+	got = read_up_to(fd, memory, SECRETFILE_PEM_MAX_BYTES + 1);
+	if (got < 0)
+		(void)error_set_errno(error, ERROR_CONFIG, errno, NULL, "file %s", path);
+	else if (got == 0)
+		(void)error_set(error, ERROR_CONFIG, NULL, "file %s: empty", path);
+	else if (got > SECRETFILE_PEM_MAX_BYTES)
+		(void)error_set(error, ERROR_CONFIG, NULL, "file %s: longer than %d bytes", path, SECRETFILE_PEM_MAX_BYTES);
+	else if (memchr(memory, '\0', (size_t)got))
+		(void)error_set(error, ERROR_CONFIG, "convert it to PEM (openssl ... -outform pem)", "file %s: holds a NUL, so it is no PEM text", path);
+	else
+		*pem = (struct secret){.bytes = memory, .length = (size_t)got};
+	if (!pem->bytes)
+		unmap_wiped(memory, PEM_MAP_BYTES);
+	return pem->bytes ? 0 : -1;
+}
+
+int secretfile_pem_load(const char *path, bool is_key, struct secret *pem, struct error *error)
+{
+	char file[SECRETFILE_PATH_MAX_BYTES];
+	int fd, result;
+
+	*pem = (struct secret){0};
+	fd = open_file(path, false, file, error);
+	if (fd < 0)
+		return -1;
+	result = is_key ? check_file(fd, file, error) : check_public_file(fd, file, error);
+	if (result == 0)
+		result = read_pem(fd, file, pem, error);
+	(void)close(fd);
+	return result;
+}
+
+void secretfile_pem_free(struct secret *pem)
+{
+	if (pem->bytes)
+		unmap_wiped(pem->bytes, PEM_MAP_BYTES);
+	*pem = (struct secret){0};
+}
+
 int secretfile_page(struct secret *secret, struct error *error)
 {
 	_Static_assert((int)SECRETFILE_PAGE_BYTES <= (int)MAP_BYTES, "one mapping");
 
-	secret->bytes = map_protected(error);
+	secret->bytes = map_protected(MAP_BYTES, error);
 	secret->length = 0;
 	return secret->bytes ? 0 : -1;
 }
@@ -196,7 +264,7 @@ int secretfile_page(struct secret *secret, struct error *error)
 void secretfile_free(struct secret *secret)
 {
 	if (secret->bytes)
-		unmap_wiped(secret->bytes);
+		unmap_wiped(secret->bytes, MAP_BYTES);
 	*secret = (struct secret){0};
 }
 

@@ -2,10 +2,16 @@
 #ifndef DRR_PLATFORM_SECRETFILE_H
 #define DRR_PLATFORM_SECRETFILE_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/secret.h"
 
-enum { SECRETFILE_PATH_MAX_BYTES = 1024, SECRETFILE_PAGE_BYTES = 4096 };
+enum {
+	SECRETFILE_PATH_MAX_BYTES = 1024,
+	SECRETFILE_PAGE_BYTES = 4096,
+	SECRETFILE_PEM_MAX_BYTES = 40 * 1024, /* of a file with a key or with certificates */
+};
 
 /* The file that PATH means (see secretfile_load): 0 or -1. */
 int secretfile_path(const char *path, char out[SECRETFILE_PATH_MAX_BYTES], struct error *error);
@@ -20,6 +26,11 @@ int secretfile_path(const char *path, char out[SECRETFILE_PATH_MAX_BYTES], struc
  * the swap space: no error. */
 int secretfile_load(const char *path, struct secret *secret, struct error *error);
 void secretfile_free(struct secret *secret); /* wipes; harmless on an empty one */
+
+/* A whole file of PEM text, at most SECRETFILE_PEM_MAX_BYTES, into the same kind of memory; what stands in it is not looked at, but it must not be empty nor hold a
+ * NUL. IS_KEY: the rules of secretfile_load() for owner and mode; otherwise (certificates) everybody may read it. PATH as there. Free with secretfile_pem_free(). */
+int secretfile_pem_load(const char *path, bool is_key, struct secret *pem, struct error *error);
+void secretfile_pem_free(struct secret *pem); /* wipes; harmless on an empty one */
 
 /* SECRETFILE_PAGE_BYTES of the same kind of memory, zeroed, for something that is made of a secret: the caller writes into secret->bytes and sets the length;
  * secretfile_free() it. 0, or -1 and ERROR_INTERNAL. */

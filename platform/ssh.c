@@ -11,8 +11,6 @@
 #include <fcntl.h>
 #include <libssh2.h>
 #include <malloc.h>
-#include <mbedtls/ctr_drbg.h>
-#include <mbedtls/entropy.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +23,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "platform/dial.h"
+#include "platform/entropy.h"
 
 enum {
 	WINDOW_BYTES = 64 * 1024,  /* what the server may send ahead: bounds our memory (libssh2's default is 2 MiB) */
@@ -930,7 +929,7 @@ static void end_session(struct ssh *ssh)
 	char byte;
 
 	/* a farewell, if it goes out at once */
-	if (ssh->phase >= PHASE_HOST_KEY && !is_gone(ssh) && !ssh->muted)
+	if (ssh->phase >= PHASE_HOST_KEY && !is_gone(ssh) && !ssh->muted && !ssh->base.aborted)
 		(void)libssh2_session_disconnect_ex(ssh->session, 11 /* SSH_DISCONNECT_BY_APPLICATION */, "done", "");
 	ssh->muted = true;
 	if (ssh->phase == PHASE_READY && ssh->read_blocked)
@@ -955,29 +954,15 @@ static void ssh_close(struct transport *t)
 	free(ssh);
 }
 
-/* libssh2_init() does not say when it gets no random numbers, and the first use of them is then a crash. */
-static bool have_random(void)
-{
-	mbedtls_entropy_context entropy;
-	mbedtls_ctr_drbg_context random;
-	int result;
-
-	mbedtls_entropy_init(&entropy);
-	mbedtls_ctr_drbg_init(&random);
-	result = mbedtls_ctr_drbg_seed(&random, mbedtls_entropy_func, &entropy, NULL, 0);
-	mbedtls_ctr_drbg_free(&random);
-	mbedtls_entropy_free(&entropy);
-	return result == 0;
-}
-
 struct transport *ssh_open(const struct ssh_settings *settings, struct ssh_report *report, struct error *error)
 {
 	static const struct transport_ops ops = {ssh_connect, ssh_read, ssh_write, ssh_events, ssh_close};
 	struct ssh *ssh = calloc(1, sizeof *ssh);
+	unsigned char byte;
 
 	memset(report, 0, sizeof *report);
-	if (ssh && !have_random()) {
-		(void)error_set(error, ERROR_INTERNAL, "look at /dev/random and at the limit of open files", "there are no random numbers to be had for SSH");
+	/* libssh2_init() does not say when it gets no random numbers, and the first use of them is then a crash. */
+	if (ssh && entropy_get(&byte, 1, "SSH", error)) {
 		free(ssh);
 		return NULL;
 	}

@@ -13,6 +13,7 @@
 
 #include "base/spki.h"
 #include "platform/clock.h"
+#include "platform/entropy.h"
 #include "platform/tls_link.h"
 
 enum {
@@ -258,7 +259,7 @@ static int anchor_end(struct authority *authority)
 /* 0, or BearSSL's error; BR_ERR_X509_INVALID_VALUE also for what is no PEM. */
 static int read_piece(struct authority *authority, const char *piece, size_t count_bytes)
 {
-	int result = 0;
+	int result = memchr(piece, '\0', count_bytes) ? BR_ERR_X509_INVALID_VALUE : 0;
 
 	while (count_bytes > 0 && result == 0 && !authority->overflow) {
 		size_t used = br_pem_decoder_push(&authority->pem, piece, count_bytes);
@@ -354,8 +355,6 @@ static enum transport_step fail_handshake(struct bear *bear, struct error *error
 		(void)tls_fail_unread(&bear->link, "BearSSL", code, error);
 	else if (code == BR_ERR_UNSUPPORTED_VERSION)
 		(void)tls_fail_version(&bear->link, error);
-	else if (code == BR_ERR_NO_RANDOM)
-		(void)tls_fail_random(error);
 	else
 		(void)tls_fail_handshake(&bear->link, alert_of(code), "BearSSL", code, error);
 	return TRANSPORT_FAILED;
@@ -491,7 +490,7 @@ static void bear_close(struct transport *t)
 {
 	struct bear *bear = of(t);
 
-	if (bear->link.phase == TLS_OPEN && !bear->link.broken) {
+	if (bear->link.phase == TLS_OPEN && !bear->link.broken && !t->aborted) {
 		br_ssl_engine_close(&bear->client.eng);
 		send_records(bear);
 	}
@@ -536,8 +535,8 @@ static int start(struct bear *bear, struct error *error)
 	br_ssl_engine_context *engine = &bear->client.eng;
 	unsigned char seed[SEED_BYTES];
 
-	if (getentropy(seed, sizeof seed) != 0)
-		return tls_fail_random(error);
+	if (entropy_get(seed, sizeof seed, "TLS", error))
+		return -1;
 	br_ssl_client_zero(&bear->client);
 	choose_algorithms(engine);
 	if (bear->authority)

@@ -56,11 +56,6 @@ static bool is_bearssl(const struct tls_link *link)
 	return link->settings && link->settings->engine == TLS_BEARSSL;
 }
 
-int tls_fail_random(struct error *error)
-{
-	return error_set(error, ERROR_INTERNAL, "look at /dev/random and at the limit of open files", "there are no random numbers to be had for TLS");
-}
-
 int tls_fail_memory(struct error *error)
 {
 	return error_set_errno(error, ERROR_INTERNAL, ENOMEM, NULL, "cannot start TLS");

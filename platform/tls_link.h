@@ -75,7 +75,6 @@ bool tls_link_take_key(struct tls_link *link, const unsigned char hash[TLS_HASH_
 int tls_open_file(const char *key, const char *path, struct error *error);
 
 /* All return -1. */
-int tls_fail_random(struct error *error); /* there is none */
 int tls_fail_memory(struct error *error);
 
 /* The peer is gone: ERROR_UNREACHABLE before its first byte, ERROR_LOST after it. */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/spki.h"
+#include "platform/entropy.h"
 #include "platform/tls_link.h"
 
 enum {
@@ -136,7 +137,7 @@ static int read_authority(struct mbed *mbed, const char *path, struct error *err
 		got = read(fd, text, TLS_CA_FILE_MAX_BYTES);
 	if (fd >= 0)
 		(void)close(fd);
-	if (got > 0)
+	if (got > 0 && !memchr(text, '\0', (size_t)got)) /* it would stop there */
 		result = mbedtls_x509_crt_parse(&mbed->authority, text, (size_t)got + 1);
 	free(text);
 	if (!text)
@@ -281,7 +282,7 @@ static void mbed_close(struct transport *t)
 {
 	struct mbed *mbed = of(t);
 
-	if (mbed->link.phase == TLS_OPEN && !mbed->link.broken) {
+	if (mbed->link.phase == TLS_OPEN && !mbed->link.broken && !t->aborted) {
 		flush(mbed);
 		(void)mbedtls_ssl_close_notify(&mbed->ssl);
 	}
@@ -300,11 +301,11 @@ static const struct transport_ops mbed_ops = {mbed_connect, mbed_read, mbed_writ
 /* TLS 1.3 computes with PSA, whose random numbers serve for all. Again and again is fine. */
 static int start_library(struct error *error)
 {
-	psa_status_t status = psa_crypto_init();
+	unsigned char byte;
 
-	if (status == PSA_ERROR_INSUFFICIENT_MEMORY)
-		return tls_fail_memory(error);
-	return status == PSA_SUCCESS ? 0 : tls_fail_random(error);
+	if (entropy_get(&byte, 1, "TLS", error))
+		return -1;
+	return psa_crypto_init() == PSA_SUCCESS ? 0 : tls_fail_memory(error); /* it needs nothing else */
 }
 
 static int configure(mbedtls_ssl_config *config, int endpoint)

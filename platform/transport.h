@@ -5,7 +5,9 @@
 #ifndef DRR_PLATFORM_TRANSPORT_H
 #define DRR_PLATFORM_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 #include "base/error.h"
 
@@ -29,6 +31,7 @@ struct transport_ops {
 struct transport {
 	const struct transport_ops *ops;
 	int fd; /* -1 before the first connect */
+	bool aborted; /* close() sends nothing of its own any more */
 };
 
 static inline enum transport_step transport_connect(struct transport *t, struct error *error)
@@ -63,11 +66,24 @@ static inline short transport_events(const struct transport *t)
 	return t->ops->events(t);
 }
 
-/* Frees everything; NULL is fine. */
+/* Frees everything; NULL is fine. What was taken may still arrive, and a farewell goes out where the protocol has one. */
 static inline void transport_close(struct transport *t)
 {
 	if (t)
 		t->ops->close(t);
+}
+
+/* The same, but what has not arrived yet is not to arrive any more: for a command that is given up. The peer sees a reset (TCP; a pty is just closed). */
+static inline void transport_abort(struct transport *t)
+{
+	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+	if (!t)
+		return;
+	t->aborted = true;
+	if (t->fd >= 0)
+		(void)setsockopt(t->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	t->ops->close(t);
 }
 
 #endif

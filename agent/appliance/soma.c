@@ -223,10 +223,20 @@ static void value_begin(struct soma_reader *reader)
 	reader->value_open = true;
 }
 
+/* Half of a value must not be taken for all of it. */
+static int mixed(struct soma_reader *reader)
+{
+	return error_set(reader->error, ERROR_ANSWER, next_step, "the answer has text beside elements, where only one of both is known");
+}
+
 static int value_add(struct soma_reader *reader, const char *bytes, size_t count)
 {
-	if (!reader->value_open)
-		return 0;
+	while (count > 0 && !reader->value_open) { /* behind an element */
+		if (!is_blank(*bytes))
+			return mixed(reader);
+		bytes++;
+		count--;
+	}
 	while (count > 0 && reader->text_bytes == reader->value_at && is_blank(*bytes)) {
 		bytes++;
 		count--;
@@ -311,7 +321,7 @@ static bool is_wanted(const struct soma_reader *reader, const char *name)
 	return !reader->functions->wanted;
 }
 
-/* Ends the value of the property that was opened last. A property with others in it keeps the text before them. */
+/* Ends the value of the property that was opened last. */
 static int property_close(struct soma_reader *reader)
 {
 	const char *value;
@@ -327,6 +337,8 @@ static int property_begin(struct soma_reader *reader, const char *name, unsigned
 {
 	if (property_close(reader))
 		return -1;
+	if (parent > 0 && reader->properties[parent - 1].value[0])
+		return mixed(reader);
 	if (reader->count == SOMA_PROPERTIES_MAX)
 		return too_much(reader, "a row with more properties", SOMA_PROPERTIES_MAX);
 	name = arena_string(reader, name);
@@ -422,6 +434,26 @@ static int entry_end(struct soma_reader *reader)
 
 /* ---- the document */
 
+/* An element that is not known, where text is. */
+static int skipped_begin(struct soma_reader *reader)
+{
+	switch (reader->place[reader->depth - 1]) {
+	case NESTED:
+		if (property_close(reader))
+			return -1;
+		return reader->properties[reader->count - 1].value[0] ? mixed(reader) : 0;
+	case FILE_CONTENT:
+	case SIZE:
+	case MODIFIED: return mixed(reader);
+	case RESULT: /* neither OK alone, nor nothing */
+		reader->place[reader->depth] = WORDS;
+		reader->result.overflow = true;
+		next_said(reader);
+		return 0;
+	default: return 0;
+	}
+}
+
 static enum place enter(struct soma_reader *reader, const char *name)
 {
 	enum place place = place_of((enum place)reader->place[reader->depth], name);
@@ -438,6 +470,7 @@ static int on_start(void *context, const char *name, const char *const *attribut
 
 	assert(reader->depth < XML_DEPTH_MAX); /* platform/xml.h */
 	switch (enter(reader, name)) {
+	case SKIPPED: return skipped_begin(reader);
 	case RESPONSE: reader->have_response = true; return 0;
 	case RESULT: reader->have_result = true; return 0;
 	case ERRORS: reader->have_events = true; return 0;
@@ -446,8 +479,8 @@ static int on_start(void *context, const char *name, const char *const *attribut
 		next_said(reader);
 		return 0;
 	case FAULT: reader->have_fault = true; return 0;
-	case STATUS:
-	case CONFIG: reader->have_data = true; return 0;
+	case STATUS: reader->have_status = reader->have_data = true; return 0;
+	case CONFIG: reader->have_config = reader->have_data = true; return 0;
 	case ROW: return row_begin(reader, name, attributes);
 	case PROPERTY:
 		reader->open_parent = reader->count + 1;
@@ -579,7 +612,7 @@ enum soma_outcome soma_reader_outcome(const struct soma_reader *reader)
 	/* However it is spelled or goes on: to take a refusal for something else would mean to send the password again. */
 	if (result->len >= strlen("authentication fail") && strncasecmp(result->data, "authentication fail", strlen("authentication fail")) == 0)
 		return SOMA_DENIED;
-	if (result->len > 0)
+	if (result->len > 0 || result->overflow)
 		return SOMA_COMPLAINT;
 	return reader->have_data ? SOMA_DATA : SOMA_NOTHING;
 }

@@ -96,7 +96,7 @@ struct soma_reader {
 	/* After soma_reader_end(). */
 	uint64_t rows, file_bytes;
 	bool have_file;     /* a file element was there; an empty file has no bytes */
-	bool have_listing;
+	bool have_listing, have_status, have_config;
 	bool have_result;   /* also when it is empty */
 	char code[SOMA_CODE_BYTES];            /* faultcode */
 	char words[SOMA_WORDS_MAX_BYTES + 1];  /* foreign */

@@ -58,8 +58,17 @@ static const char *domain_of(const struct xmi *xmi, const struct xmi_step *step)
 	return step->flags & XMI_IN_DEFAULT ? default_domain : xmi->settings.domain;
 }
 
+/* The response is over: what its rows have changed counts as a whole, or not at all. */
+static void settle(struct xmi *xmi, bool counts)
+{
+	if (xmi->drafted && !counts)
+		memcpy(xmi->facts, xmi->before, sizeof xmi->before);
+	xmi->drafted = false;
+}
+
 static void give_up(struct xmi *xmi)
 {
+	settle(xmi, false);
 	xmi->status = XMI_FAILED;
 	xmi->awaited = false;
 	soma_reader_free(&xmi->reader);
@@ -163,6 +172,7 @@ static char *words_of(const struct xmi *xmi, char out[WORDS_SHOWN_BYTES])
 
 static void next_step(struct xmi *xmi)
 {
+	settle(xmi, false);
 	xmi->step++;
 	prepare(xmi);
 }
@@ -241,13 +251,19 @@ static void take_fault(struct xmi *xmi, const struct xmi_step *step)
 	fail(xmi);
 }
 
-static int take_file(struct xmi *xmi, const struct xmi_step *step)
+/* Whether a question's answer has what it must: without any of it nothing was said, in particular not that there is none. Only a status may be left out, beside
+ * no result. */
+static bool has_answer(const struct xmi *xmi, const struct xmi_step *step, enum soma_outcome outcome)
 {
-	if (xmi->kind == KIND_FILE && !xmi->reader.have_file)
-		return error_set(&xmi->error, ERROR_ANSWER, by_hand, "the answer to %s has no file in it", step->verb);
-	if (xmi->kind == KIND_LIST && !xmi->reader.have_listing)
-		return error_set(&xmi->error, ERROR_ANSWER, by_hand, "the answer to %s has no listing in it", step->verb);
-	return 0;
+	const struct soma_reader *reader = &xmi->reader;
+
+	if (xmi->kind == KIND_FILE)
+		return reader->have_file;
+	if (xmi->kind == KIND_LIST)
+		return reader->have_listing;
+	if (strcmp(step->verb, "get-config") == 0)
+		return reader->have_config;
+	return reader->have_status || (outcome == SOMA_NOTHING && !reader->have_result);
 }
 
 /* The appliance did it, or says what was asked. */
@@ -259,12 +275,21 @@ static void take_success(struct xmi *xmi, const struct xmi_step *step, enum soma
 		fail(xmi);
 		return;
 	}
-	if (step->flags & XMI_EFFECT)
+	if (step->flags & XMI_EFFECT) {
 		xmi->effect = APPLIANCE_EFFECT_DONE;
-	if (take_file(xmi, step) || (step->take && step->take(xmi))) {
+	} else if (!has_answer(xmi, step, outcome)) {
+		if (step->flags & XMI_TOLERANT) {
+			next_step(xmi);
+			return;
+		}
+		(void)error_set(&xmi->error, ERROR_ANSWER, by_hand, "the answer to %s %s has no %s in it", step->verb, step->class_name,
+				xmi->kind == KIND_FILE ? "file" : xmi->kind == KIND_LIST ? "listing" : "data");
+	}
+	if (xmi->error.code != ERROR_NONE || (step->take && step->take(xmi))) {
 		fail(xmi);
 		return;
 	}
+	settle(xmi, true);
 	next_step(xmi);
 	if (xmi->status == XMI_DONE)
 		xmi->answered |= answered_bit(xmi);
@@ -385,7 +410,8 @@ void xmi_sent(struct xmi *xmi)
 {
 	if (xmi->status != XMI_BUSY || xmi->awaited)
 		return;
-	xmi->awaited = true;
+	xmi->awaited = xmi->drafted = true;
+	memcpy(xmi->before, xmi->facts, sizeof xmi->before);
 	if (current(xmi)->flags & XMI_EFFECT)
 		xmi->effect = APPLIANCE_EFFECT_POSSIBLE;
 	error_clear(&xmi->body_error);

@@ -5,6 +5,8 @@
 #ifndef DRR_APPLIANCE_XMI_H
 #define DRR_APPLIANCE_XMI_H
 
+#include <stddef.h>
+
 #include "appliance/appliance.h"
 #include "appliance/soma.h"
 
@@ -55,6 +57,8 @@ struct xmi {
 	xmi_file_function *function;
 	void *context;
 	char path[APPLIANCE_WORD_BYTES * 2]; /* the file as listings name it */
+	bool drafted;                  /* a response is under way: BEFORE holds what was known before its rows came */
+	unsigned char before[offsetof(struct appliance_facts, peerings)]; /* the lists behind are valid only when their operation is done */
 	struct error body_error;       /* the response cannot be read; told when its HTTP status is known */
 	struct soma_functions functions;
 	struct soma_reader reader;
@@ -90,7 +94,8 @@ void xmi_sent(struct xmi *xmi);
  * xmi_response(): only the HTTP status says whether it had to be SOMA at all. */
 int xmi_input(struct xmi *xmi, const char *bytes, size_t count_bytes);
 
-/* The response is complete, with HTTP_STATUS. Takes its facts; the next request may follow. Returns the status. */
+/* The response is complete, with HTTP_STATUS. Takes its facts (rows of a response that is cut, refused or unreadable change none); the next request may follow.
+ * Returns the status. */
 enum xmi_status xmi_response(struct xmi *xmi, int http_status);
 
 /* The connection failed or the caller gave up: the operation fails with ERROR; its effect stays as it is known. */

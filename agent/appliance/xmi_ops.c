@@ -579,7 +579,8 @@ static int peering_state_row(struct xmi *xmi, const struct soma_row *row, struct
 
 static int group_row(struct xmi *xmi, const struct soma_row *row, struct error *error)
 {
-	(void)error;
+	if (!row->name[0]) /* it would be the group of all objects that have none */
+		return bad_value(error, row, "name", row->name);
 	for (unsigned i = 0; i < xmi->facts->peering_count; i++) {
 		struct appliance_peering *peering = &xmi->facts->peerings[i];
 

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "engine/asking.h"
+#include "engine/confine.h"
 #include "engine/logbook.h"
 #include "engine/probe.h"
 #include "engine/report.h"
@@ -257,12 +258,15 @@ static int judge(const struct audit_request *request)
 
 static int load_all(const struct audit_request *request, struct error *error)
 {
+	const struct config *configs[AUDIT_MEMBERS_MAX];
+
 	for (unsigned i = 0; i < request->path_count; i++) {
 		asked[i].answered = false;
 		if (config_load(request->paths[i], &asked[i].config, error) || config_require_host_key(&asked[i].config, error))
 			return -1;
+		configs[i] = &asked[i].config;
 	}
-	return 0;
+	return confine_enter(configs, request->path_count, request->verbose, error);
 }
 
 static int look(const struct audit_request *request)

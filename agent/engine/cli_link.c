@@ -60,13 +60,22 @@ static struct transport *open_transport(struct cli_link *link, struct error *err
 	return ssh_open(ssh, &link->ssh, error);
 }
 
+/* A command that was sent and not answered is not to arrive later, when the run has looked and goes on. */
+static void end_session(struct cli_link *link)
+{
+	if (link->cli.effect == APPLIANCE_EFFECT_POSSIBLE)
+		transport_abort(link->transport);
+	else
+		transport_close(link->transport);
+	link->transport = NULL;
+	link->connected = false;
+}
+
 void cli_link_close(struct cli_link *link)
 {
 	if (link->transport)
 		dialogue_clear(&link->dialogue); /* an unsent line may be the password */
-	transport_close(link->transport);
-	link->transport = NULL;
-	link->connected = false;
+	end_session(link);
 	if (link->cli.status == CLI_BUSY) {
 		link->effect = link->cli.effect;
 		link->cli.status = CLI_IDLE;
@@ -123,13 +132,9 @@ void cli_link_start_text(struct cli_link *link, const char *command, struct mono
 
 static void session_failed(struct cli_link *link)
 {
-	struct error ignored = {0};
-
 	if (link->error.code == ERROR_AUTH || link->ssh.password_refused)
-		(void)refused_remember(link->config, REFUSED_CLI, &ignored); /* failing to remember must not hide the refusal */
-	transport_close(link->transport);
-	link->transport = NULL;
-	link->connected = false;
+		refused_remember(link->config, REFUSED_CLI, &link->error);
+	end_session(link);
 }
 
 static enum cli_link_status finish(struct cli_link *link, enum cli_link_status status)

@@ -61,7 +61,8 @@ enum cli_link_status cli_link_step(struct cli_link *link, struct mono now);
 struct pollfd cli_link_poll(const struct cli_link *link);
 struct mono cli_link_deadline(const struct cli_link *link);
 
-/* Ends the session, if there is one, without a word: also in the middle of an operation, whose effect then stays as `effect` says. */
+/* Ends the session, if there is one, without a word: also in the middle of an operation, whose effect then stays as `effect` says; of a command that may
+ * still have its effect, what has not arrived yet is kept from arriving (transport_abort). */
 void cli_link_close(struct cli_link *link);
 
 #endif

@@ -15,6 +15,7 @@ int link_init(struct link *link, const struct config *config, struct error *erro
 	facts->have_peerings = facts->have_log_targets = false;
 	facts->log_target_count = 0;
 	memset(facts->ways, 0, sizeof facts->ways);
+	memset(link->answered_at, 0, sizeof link->answered_at);
 	memset(&link->wanted, 0, sizeof link->wanted);
 	facts->uptime_reload_s = facts->uptime_reboot_s = facts->store_keys = facts->collections = -1;
 	link->status = LINK_IDLE;
@@ -96,8 +97,10 @@ static enum link_status finish(struct link *link, enum link_status status, enum 
 {
 	link->status = status;
 	link->effect = effect;
-	if (status == LINK_DONE)
+	if (status == LINK_DONE) {
 		link->facts.ways[link->op] = link->way;
+		link->answered_at[link->op] = clock_now();
+	}
 	return status;
 }
 

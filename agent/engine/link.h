@@ -31,6 +31,7 @@ struct link {
 	bool xmi_told;                  /* the owner has told it */
 	struct mono xmi_again_at;       /* MONO_NEVER: not any more */
 	unsigned xmi_unable;            /* bits by enum appliance_op */
+	struct mono answered_at[APPLIANCE_OP_COUNT]; /* when an operation was answered last; ms 0: never */
 };
 
 /* Loads the password files. 0 or -1. LINK is large: keep it in static memory. */

@@ -143,7 +143,9 @@ int logbook_rotate(struct logbook *book, struct error *error)
 {
 	char old[sizeof book->path + 2];
 
-	if (book->file_bytes < JOURNAL_FILE_MAX_BYTES / 2 || book->state.run_open || book->state.disable_open)
+	/* A grant or a hold would be forgotten with the old book; while either stands, little is written. */
+	if (book->file_bytes < JOURNAL_FILE_MAX_BYTES / 2 || book->state.run_open || book->state.disable_open || book->state.standing.granted ||
+	    book->state.standing.held)
 		return 0;
 	(void)snprintf(old, sizeof old, "%s.1", book->path);
 	if (durable_rename(book->path, old, error))

@@ -10,7 +10,18 @@
 #include "platform/durable.h"
 #include "platform/secretfile.h"
 
-enum { RECORD_BYTES = 2048 };
+enum {
+	RECORD_BYTES = 2048,
+	PATH_BYTES = CONFIG_TEXT_BYTES + 32,
+	KEPT_MAX = 4, /* accounts; a process has one for each way */
+};
+
+/* Records that could not be written, for as long as this process lives; the oldest makes room. */
+static struct {
+	char path[PATH_BYTES];
+	char record[RECORD_BYTES];
+} kept[KEPT_MAX];
+static unsigned kept_next;
 
 static void describe_file(char *out, size_t size, const char *path)
 {
@@ -66,17 +77,50 @@ static void record_path(const struct config *config, enum refused_way way, char 
 	(void)snprintf(out, size, "%s/refused%s-%08x", config->agent.state_dir, way == REFUSED_XMI ? "-xmi" : "", crc32_of(account, (size_t)length));
 }
 
-int refused_check(const struct config *config, enum refused_way way, struct error *error)
+static char *find_kept(const char *path)
 {
-	char path[CONFIG_TEXT_BYTES + 32], now[RECORD_BYTES], then[RECORD_BYTES];
+	for (unsigned i = 0; i < KEPT_MAX; i++)
+		if (strcmp(kept[i].path, path) == 0)
+			return kept[i].record;
+	return NULL;
+}
+
+static void keep(const char *path, const char *record)
+{
+	char *place = find_kept(path);
+
+	if (!place) {
+		(void)snprintf(kept[kept_next].path, PATH_BYTES, "%s", path);
+		place = kept[kept_next].record;
+		kept_next = (kept_next + 1) % KEPT_MAX;
+	}
+	(void)snprintf(place, RECORD_BYTES, "%s", record);
+}
+
+/* What is remembered under PATH; "" nothing. */
+static void recall(const char *path, char record[RECORD_BYTES])
+{
+	const char *own = find_kept(path);
 	struct error ignored = {0};
-	const char *identity;
 	size_t got = 0;
 
+	if (own && own[0])
+		(void)snprintf(record, RECORD_BYTES, "%s", own);
+	else if (durable_read(path, record, RECORD_BYTES - 1, &got, &ignored) == 0)
+		record[got] = '\0';
+	else
+		record[0] = '\0';
+}
+
+int refused_check(const struct config *config, enum refused_way way, struct error *error)
+{
+	char path[PATH_BYTES], now[RECORD_BYTES], then[RECORD_BYTES];
+	const char *identity;
+
 	record_path(config, way, path, sizeof path);
-	if (durable_read(path, then, sizeof then - 1, &got, &ignored) || got == 0)
+	recall(path, then);
+	if (then[0] == '\0')
 		return 0;
-	then[got] = '\0';
 	describe(config, way, now, sizeof now);
 	identity = strchr(then, '\n');
 	if (identity && strcmp(identity + 1, now) == 0)
@@ -87,17 +131,25 @@ int refused_check(const struct config *config, enum refused_way way, struct erro
 				 "the appliance refused user %s%s at %.*s with exactly these files; the same is not tried again (accounts get locked)",
 				 way == REFUSED_CLI ? config->cli.user : config->xmi.user, way == REFUSED_CLI ? "" : " of the XML management interface",
 				 (int)(identity - then), then);
+	if (find_kept(path))
+		keep(path, "");
 	(void)unlink(path);
 	return 0;
 }
 
-int refused_remember(const struct config *config, enum refused_way way, struct error *error)
+void refused_remember(const struct config *config, enum refused_way way, struct error *refusal)
 {
-	char path[CONFIG_TEXT_BYTES + 32], identity[RECORD_BYTES - 64], record[RECORD_BYTES], when[CLOCK_TEXT_BYTES];
+	char path[PATH_BYTES], identity[RECORD_BYTES - 64], record[RECORD_BYTES], when[CLOCK_TEXT_BYTES];
+	struct error failed = {0};
+	size_t told;
 	int length;
 
 	record_path(config, way, path, sizeof path);
 	describe(config, way, identity, sizeof identity);
 	length = snprintf(record, sizeof record, "%s\n%s", clock_text(when, clock_wall_ms()), identity);
-	return durable_replace(path, record, (size_t)length, error);
+	if (durable_replace(path, record, (size_t)length, &failed) == 0)
+		return;
+	keep(path, record);
+	told = strlen(refusal->what);
+	(void)snprintf(refusal->what + told, sizeof refusal->what - told, "; only this process knows that now, the next start sends them again: %s", failed.what);
 }

@@ -24,6 +24,13 @@ void report_init(struct report *report, bool json, const char *run, const char *
 	report->shown_s = -1;
 }
 
+void report_set_sink(struct report *report, report_function *function, void *context)
+{
+	report->sink = function;
+	report->sink_context = context;
+	report->terminal = report->json = false;
+}
+
 static void clear_moving(struct report *report)
 {
 	if (report->moving)
@@ -75,7 +82,9 @@ static void print_text(const struct report *report, const char *step, const char
 void report_line(struct report *report, const char *step, const char *state, const char *sentence, const char *evidence)
 {
 	clear_moving(report);
-	if (report->json) {
+	if (report->sink) {
+		report->sink(report->sink_context, &(struct report_entry){step, state, sentence, evidence, -1, ""});
+	} else if (report->json) {
 		struct json *object = line_object(report, step, state, sentence);
 
 		if (evidence && evidence[0])
@@ -89,7 +98,9 @@ void report_line(struct report *report, const char *step, const char *state, con
 void report_end(struct report *report, const char *state, int exit_code, const char *sentence, const char *next)
 {
 	clear_moving(report);
-	if (report->json) {
+	if (report->sink) {
+		report->sink(report->sink_context, &(struct report_entry){"run", state, sentence, NULL, exit_code, next});
+	} else if (report->json) {
 		struct json *object = line_object(report, "run", state, sentence);
 
 		json_set_int(object, "exit", exit_code);

@@ -7,7 +7,18 @@
 #include "base/error.h"
 #include "base/mono.h"
 
+/* One line, for whoever wants it instead of the terminal. */
+struct report_entry {
+	const char *step, *state, *sentence;
+	const char *evidence; /* NULL: none */
+	int exit_code;        /* of the last line of a run; -1 in all others */
+	const char *next;     /* of the last line; "" */
+};
+typedef void report_function(void *context, const struct report_entry *entry);
+
 struct report {
+	report_function *sink; /* NULL: it is printed */
+	void *sink_context;
 	bool json;       /* one object a line on standard output */
 	bool terminal;   /* standard error is one, and json is off: the moving line may be used */
 	const char *run; /* run id and member's name, the caller's */
@@ -17,6 +28,9 @@ struct report {
 };
 
 void report_init(struct report *report, bool json, const char *run, const char *member);
+
+/* From now on all lines go to FUNCTION and nothing is printed. */
+void report_set_sink(struct report *report, report_function *function, void *context);
 
 /* STEP: precheck, primary, flush, bounce, confirm, trigger, await, recover, run. STATE: started, done, refused, failed, skipped.
  * SENTENCE and EVIDENCE (NULL: none) may hold foreign text: it is escaped here. */

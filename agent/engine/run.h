@@ -12,6 +12,8 @@ struct run_request {
 	unsigned overrides; /* set of 1 << enum precheck_refusal */
 	const char *run;    /* run id, or NULL for a new one */
 	bool dry_run, json, verbose;
+	const char *op;     /* the daemon: this step alone, by its name in the journal; NULL otherwise */
+	bool forward;       /* the run has flushed, here or on another member: there is no way back, so a DRR under way or an unfit group is no reason to decline */
 };
 
 /* Returns the exit code; everything worth telling has been told. */

@@ -617,7 +617,11 @@ int runner_read_log(struct runner *r, struct mono now)
 
 	while (source_next(r->source, now, &line, &length, &error)) {
 		enum line_event what = line_event_of(line, length, &parsed);
-		int event = what != LINE_OTHER && ours_is(r->config, &parsed) ? event_of_line(r, what, now) : -1;
+		int event;
+
+		if (r->on_line)
+			r->on_line(r->on_line_context, line, length);
+		event = what != LINE_OTHER && ours_is(r->config, &parsed) ? event_of_line(r, what, now) : -1;
 
 		if (event < 0)
 			continue;
@@ -649,6 +653,8 @@ static void record_begin(struct runner *r)
 	char text[256];
 	struct buf names;
 
+	if (r->request->op)
+		(void)journal_add(&record, "op", r->request->op);
 	(void)journal_add(&record, "steps", run_steps_format(r->request->steps, text));
 	(void)journal_add(&record, "domain", r->config->appliance.domain);
 	(void)journal_add(&record, "object", r->link.facts.object);

@@ -72,6 +72,10 @@ static void tell_refusals(struct runner *r, unsigned set, const char *state)
 	}
 }
 
+/* What is no reason to decline any more once the group was flushed: every member must be bounced then. */
+static const unsigned forward_set = 1u << PRECHECK_NO_PRIMARY | 1u << PRECHECK_SEVERAL_PRIMARIES | 1u << PRECHECK_NO_QUORUM | 1u << PRECHECK_NOT_IN_TABLE |
+				    1u << PRECHECK_PEERING_DOWN | 1u << PRECHECK_DRR_UNDER_WAY;
+
 enum run_event runner_decide(struct runner *r)
 {
 	const struct appliance_facts *facts = &r->link.facts;
@@ -85,7 +89,8 @@ enum run_event runner_decide(struct runner *r)
 	if (r->source)
 		source_set_history(r->source, NULL, NULL, 0);
 	forgive_own_wait(r);
-	precheck_decide(facts, &r->log, &limits, runner_address(r), r->request->steps, r->request->overrides, &r->precheck);
+	precheck_decide(facts, &r->log, &limits, runner_address(r), r->request->steps, r->request->overrides | (r->request->forward ? forward_set : 0), &r->precheck);
+	r->precheck.overridden &= r->request->overrides;
 	tell_refusals(r, r->precheck.overridden, "started");
 	tell_refusals(r, r->precheck.refused, "refused");
 	runner_evidence(r, "%s, domain %s, object %s (%s): %s; service %s, %s", facts->firmware[0] ? facts->firmware : "firmware unknown",

@@ -1,5 +1,5 @@
-/* runner.h - inside the engine: one run being executed. run.c owns the loop and the transitions, run_act.c what is done in each state and
- * how an answer becomes an event, run_look.c the precheck. */
+/* runner.h - inside the engine: one run being executed. runner.c owns the transitions, run_act.c what is done in each state and how an answer becomes an event,
+ * run_look.c the precheck; the loop is run.c's in the foreground and daemon.c's in the daemon. */
 #ifndef DRR_ENGINE_RUNNER_H
 #define DRR_ENGINE_RUNNER_H
 
@@ -23,17 +23,15 @@ enum {
 	RUNNER_LOG_READY_MS = 120000,         /* how long the precheck waits for the first look at the log */
 	RUNNER_LOG_LOOK_MS = 45000,           /* how long the bounce waits for the look right before it */
 	RUNNER_SESSION_KEPT_MS = 600000,      /* a session is kept while the log is watched, for the last look; a longer wait gives it up */
+	RUNNER_FDS_MAX = 1 + SOURCE_FDS_MAX,
 	RUNNER_GO_ON = -1,
 };
 
 struct runner {
-	const struct config *config;
 	const struct run_request *request;
 	char run[JOURNAL_RUN_BYTES];
-	struct loop loop;
-	struct link link;
-	struct logbook book;
-	bool have_book;
+	source_line_function *on_line; /* hears every new line of the log; NULL: nobody does */
+	void *on_line_context;
 	struct source *source; /* NULL: no log */
 	struct report report;
 
@@ -81,7 +79,39 @@ struct runner {
 	char waiting_line[RUNNER_EVIDENCE_BYTES];
 	char evidence[RUNNER_EVIDENCE_BYTES];
 	char journal_trouble[ERROR_WHAT_MAX_BYTES];
+
+	/* From here on: what outlives a run (runner_reset). */
+	const struct config *config;
+	struct loop loop; /* the foreground's */
+	bool have_book;
+	struct logbook book;
+	struct link link;
 };
+
+/* ---- runner.c: one run, driven by a loop of somebody else's */
+
+/* Forgets the run before; REQUEST must outlive this one. config, link and book stay. */
+void runner_reset(struct runner *r, const struct run_request *request);
+/* What the journal says about this run already. */
+void runner_adopt(struct runner *r);
+/* May it be asked for, by what the journal says? 0, or -1 and ERROR_REFUSED. */
+int runner_check_request(struct runner *r, struct error *error);
+void runner_begin(struct runner *r);
+/* Does all that can be done now. True: it is over (or the precheck of a dry run is done: then state is not RUN_OVER). */
+bool runner_turn(struct runner *r);
+/* What to wait for: fills up to RUNNER_FDS_MAX entries, returns how many; and the time at which to call runner_turn() in any case. */
+unsigned runner_poll(const struct runner *r, struct pollfd *fds, struct mono *until);
+/* After each wait that was to end at EXPECTED: notices that the machine stood still. It then finishes what is open and starts nothing new; watching a log is nothing new. */
+void runner_woke(struct runner *r, struct mono expected, struct mono now);
+/* Ends the run as soon as nothing is left disabled. REASON must outlive it. */
+void runner_stop(struct runner *r, const char *reason);
+/* Closes the journal's run, tells the last line. Returns the exit code. */
+int runner_finish(struct runner *r);
+
+/* The journal holds something open. True: the service may be disabled; turn until it is over, then call runner_end_recovery(). False: call that at once. */
+bool runner_begin_recovery(struct runner *r);
+/* Closes the journal, tells the result, returns the exit code. */
+int runner_end_recovery(struct runner *r);
 
 /* ---- run_act.c */
 

@@ -47,7 +47,10 @@ static void wipe_head(struct xmi_link *link)
 
 static void drop_connection(struct xmi_link *link)
 {
-	transport_close(link->transport);
+	if (link->xmi.status == XMI_BUSY && link->xmi.effect != APPLIANCE_NO_EFFECT)
+		transport_abort(link->transport); /* a command that was sent and not answered is not to arrive later, when the run has looked and goes on */
+	else
+		transport_close(link->transport);
 	link->transport = NULL;
 	link->connected = link->reused = false;
 	explicit_bzero(&link->http, sizeof link->http); /* the appliance echoes our headers */
@@ -188,14 +191,10 @@ static void tell(struct xmi_link *link, const char *answer)
 
 static enum xmi_link_status finish(struct xmi_link *link, enum xmi_link_status status, struct mono now)
 {
-	struct error ignored = {0};
-
 	wipe_head(link);
 	link->status = status;
 	link->effect = link->xmi.effect;
 	link->kept_until = mono_add_ms(now, XMI_LINK_KEEP_MS);
-	if (status == XMI_LINK_FAILED && link->error.code == ERROR_AUTH && !link->xmi.authenticated)
-		(void)refused_remember(link->config, REFUSED_XMI, &ignored); /* failing to remember must not hide the refusal */
 	tell(link, status == XMI_LINK_DONE ? "answered" : link->error.what);
 	return status;
 }
@@ -326,6 +325,8 @@ static enum xmi_link_status take_response(struct xmi_link *link, struct mono now
 		return finish(link, XMI_LINK_DONE, now);
 	if (status == XMI_FAILED) {
 		link->error = link->xmi.error;
+		if (link->error.code == ERROR_AUTH)
+			refused_remember(link->config, REFUSED_XMI, &link->error);
 		return finish(link, XMI_LINK_FAILED, now);
 	}
 	begin_response(link);

@@ -71,7 +71,7 @@ enum xmi_link_status xmi_link_step(struct xmi_link *link, struct mono now);
 struct pollfd xmi_link_poll(const struct xmi_link *link);
 struct mono xmi_link_deadline(const struct xmi_link *link);
 
-/* Ends the connection and what is under way, whose effect stays as `effect` says. */
+/* Ends the connection and what is under way, whose effect stays as `effect` says; a command on its way is kept from arriving (transport_abort). */
 void xmi_link_close(struct xmi_link *link);
 
 #endif

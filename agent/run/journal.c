@@ -22,9 +22,10 @@ enum {
 #define DAY_MS INT64_C(86400000)
 #define WALL_MAX_MS INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
 
-static const char *const kind_names[JOURNAL_KIND_COUNT] = {"begin", "mark", "intent", "outcome", "step", "end"};
+static const char *const kind_names[JOURNAL_KIND_COUNT] = {"begin", "mark", "intent", "outcome", "step", "end", "grant", "release", "hold", "unhold"};
 static const char *const step_names[JOURNAL_STEP_COUNT] = {"-", "precheck", "primary", "flush", "disable", "enable", "confirm", "await"};
 static const char *const result_names[JOURNAL_RESULT_COUNT] = {"-", "done", "failed", "unknown", "skipped"};
+static const char *const op_names[JOURNAL_OP_COUNT] = {"primary", "flush", "bounce", "confirm", "await"};
 
 const char *journal_kind_name(enum journal_kind kind)
 {
@@ -39,6 +40,20 @@ const char *journal_step_name(enum journal_step step)
 const char *journal_result_name(enum journal_result result)
 {
 	return result < JOURNAL_RESULT_COUNT ? result_names[result] : "?";
+}
+
+const char *journal_op_name(enum journal_op op)
+{
+	return op < JOURNAL_OP_COUNT ? op_names[op] : "?";
+}
+
+enum journal_op journal_op_by_name(const char *name)
+{
+	unsigned i = 0;
+
+	while (i < JOURNAL_OP_COUNT && strcmp(op_names[i], name) != 0)
+		i++;
+	return (enum journal_op)i;
 }
 
 /* ---- the wall clock as text ---- */
@@ -482,6 +497,30 @@ void journal_state_init(struct journal_state *state)
 {
 	memset(state, 0, sizeof *state);
 	state->exit_code = -1;
+	state->op_open = -1;
+}
+
+static int64_t get_number(const struct journal_record *record, const char *key, int64_t otherwise)
+{
+	char text[24];
+	unsigned long long number;
+
+	if (journal_get(record, key, text, sizeof text) && text_to_unsigned(text, strlen(text), INT64_MAX, &number))
+		return (int64_t)number;
+	return otherwise;
+}
+
+/* A step that was asked for by itself begins. */
+static void begin_op(struct journal_state *state, const struct journal_record *record)
+{
+	char name[16];
+	enum journal_op op;
+
+	state->op_open = -1;
+	if (!journal_get(record, "op", name, sizeof name) || (op = journal_op_by_name(name)) == JOURNAL_OP_COUNT)
+		return;
+	state->op_open = (int)op;
+	state->ops[op] = (struct journal_op_state){.attempts = state->ops[op].attempts + 1, .began_wall_ms = record->wall_ms, .disabled_ms = -1};
 }
 
 static void apply_begin(struct journal_state *state, const struct journal_record *record)
@@ -489,7 +528,8 @@ static void apply_begin(struct journal_state *state, const struct journal_record
 	struct journal_state fresh;
 
 	journal_state_init(&fresh);
-	fresh.disable_open = state->disable_open; /* the only thing that outlives its run */
+	fresh.standing = state->standing;
+	fresh.disable_open = state->disable_open; /* this outlives its run as well */
 	fresh.disable_wall_ms = state->disable_wall_ms;
 	memcpy(fresh.disable_run, state->disable_run, sizeof fresh.disable_run);
 	if (strcmp(state->run, record->run) == 0) {
@@ -500,6 +540,7 @@ static void apply_begin(struct journal_state *state, const struct journal_record
 	fresh.run_open = true;
 	fresh.run_began_wall_ms = record->wall_ms;
 	*state = fresh;
+	begin_op(state, record);
 }
 
 static void apply_mark(struct journal_state *state, const struct journal_record *record)
@@ -561,6 +602,25 @@ static void apply_outcome(struct journal_state *state, const struct journal_reco
 	}
 }
 
+/* A sentence for whoever is on call; a long one is cut. */
+static void keep_text(const struct journal_record *record, const char *key, char kept[JOURNAL_SENTENCE_BYTES])
+{
+	char whole[JOURNAL_DATA_BYTES];
+	size_t length;
+
+	if (!journal_get(record, key, whole, sizeof whole))
+		return;
+	length = strlen(whole);
+	if (length >= JOURNAL_SENTENCE_BYTES) {
+		length = JOURNAL_SENTENCE_BYTES - 4;
+		while (length > 0 && ((unsigned char)whole[length] & 0xc0) == 0x80)
+			length--;
+		memcpy(whole + length, "...", 4);
+		length += 3;
+	}
+	(void)text_copy(kept, JOURNAL_SENTENCE_BYTES, whole, length);
+}
+
 static void apply_end(struct journal_state *state, const struct journal_record *record)
 {
 	char text[16];
@@ -569,25 +629,17 @@ static void apply_end(struct journal_state *state, const struct journal_record *
 	state->run_open = false;
 	if (journal_get(record, "exit", text, sizeof text) && text_to_unsigned(text, strlen(text), 255, &code))
 		state->exit_code = (int)code;
-}
+	if (state->op_open >= 0) {
+		struct journal_op_state *op = &state->ops[state->op_open];
 
-/* The last sentence, for whoever is on call; a long one is cut. */
-static void keep_sentence(struct journal_state *state, const struct journal_record *record)
-{
-	char whole[JOURNAL_DATA_BYTES];
-	size_t length;
-
-	if (!journal_get(record, "sentence", whole, sizeof whole))
-		return;
-	length = strlen(whole);
-	if (length >= sizeof state->last_sentence) {
-		length = sizeof state->last_sentence - 4;
-		while (length > 0 && ((unsigned char)whole[length] & 0xc0) == 0x80)
-			length--;
-		memcpy(whole + length, "...", 4);
-		length += 3;
+		op->ended = true;
+		op->exit_code = state->exit_code;
+		op->ended_wall_ms = record->wall_ms;
+		op->disabled_ms = get_number(record, "disabled_ms", -1);
+		keep_text(record, "sentence", op->sentence);
+		keep_text(record, "next", op->next);
 	}
-	(void)text_copy(state->last_sentence, sizeof state->last_sentence, whole, length);
+	state->op_open = -1;
 }
 
 static void apply_to_run(struct journal_state *state, const struct journal_record *record)
@@ -596,7 +648,7 @@ static void apply_to_run(struct journal_state *state, const struct journal_recor
 		apply_mark(state, record);
 		return;
 	}
-	keep_sentence(state, record);
+	keep_text(record, "sentence", state->last_sentence);
 	if (record->kind == JOURNAL_END) {
 		apply_end(state, record);
 		return;
@@ -611,8 +663,43 @@ static void apply_to_run(struct journal_state *state, const struct journal_recor
 	apply_outcome(state, record);
 }
 
+/* True: it was about grants and holds, not about what a run did. */
+static bool apply_standing(struct journal_standing *standing, const struct journal_record *record)
+{
+	switch (record->kind) {
+	case JOURNAL_GRANT:
+		standing->granted = true;
+		standing->grant_wall_ms = record->wall_ms;
+		memcpy(standing->grant_run, record->run, sizeof standing->grant_run);
+		(void)journal_get(record, "by", standing->grant_by, sizeof standing->grant_by);
+		(void)journal_get(record, "plan", standing->plan, sizeof standing->plan);
+		return true;
+	case JOURNAL_RELEASE:
+		standing->granted = false;
+		memcpy(standing->released_run, record->run, sizeof standing->released_run);
+		return true;
+	case JOURNAL_HOLD:
+		standing->held = true;
+		standing->hold_wall_ms = record->wall_ms;
+		standing->hold_until_ms = get_number(record, "until", INT64_MAX);
+		(void)journal_get(record, "owner", standing->hold_owner, sizeof standing->hold_owner);
+		(void)journal_get(record, "reason", standing->hold_reason, sizeof standing->hold_reason);
+		return true;
+	case JOURNAL_UNHOLD:
+		standing->held = false;
+		return true;
+	default:
+		return false;
+	}
+}
+
 void journal_state_apply(struct journal_state *state, const struct journal_record *record)
 {
+	if (apply_standing(&state->standing, record)) {
+		state->last_seq = record->seq;
+		state->last_wall_ms = record->wall_ms;
+		return;
+	}
 	if (record->kind == JOURNAL_BEGIN)
 		apply_begin(state, record);
 	else if (strcmp(record->run, state->run) == 0)
@@ -643,6 +730,10 @@ static void print_head(struct buf *out, const struct journal_record *record)
 	case JOURNAL_BEGIN: (void)buf_add_string(out, "run begins"); break;
 	case JOURNAL_MARK: (void)buf_add_string(out, "log mark taken"); break;
 	case JOURNAL_INTENT: (void)buf_printf(out, "%s: about to be sent", step); break;
+	case JOURNAL_GRANT: (void)buf_add_string(out, "granted"); break;
+	case JOURNAL_RELEASE: (void)buf_add_string(out, "grant given back"); break;
+	case JOURNAL_HOLD: (void)buf_add_string(out, "hold set"); break;
+	case JOURNAL_UNHOLD: (void)buf_add_string(out, "hold lifted"); break;
 	case JOURNAL_END:
 		(void)buf_add_string(out, "run ends, exit ");
 		if (find_pair(record, "exit", &pair))

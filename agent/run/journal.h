@@ -26,15 +26,22 @@ enum {
 	JOURNAL_DATA_BYTES = 1024,
 	JOURNAL_SENTENCE_BYTES = 256,     /* of a sentence kept in struct journal_state */
 	JOURNAL_LINE_BYTES = 8192,        /* enough for journal_print() of any record */
+	JOURNAL_PLAN_BYTES = 800,         /* of a plan as text (plan.h), with its NUL */
+	JOURNAL_NAME_BYTES = 64,          /* of who asked for a grant or a hold, with its NUL */
+	JOURNAL_REASON_BYTES = 200,       /* of a hold's reason, with its NUL */
 };
 
 enum journal_kind {
-	JOURNAL_BEGIN,   /* a run starts: steps=, object=, domain=, version=, overrides= */
+	JOURNAL_BEGIN,   /* a run starts, or a step of one (op=): steps=, object=, domain=, version=, overrides= */
 	JOURNAL_MARK,    /* the log mark taken before the bounce: mark= */
 	JOURNAL_INTENT,  /* STEP is about to be sent: primary, flush, disable, enable */
 	JOURNAL_OUTCOME, /* STEP ended: result=done|failed|unknown, sentence= */
 	JOURNAL_STEP,    /* a step without effect on the appliance ended: precheck, confirm, await; result=done|failed|skipped, sentence= */
-	JOURNAL_END,     /* the run is over: exit=, sentence= */
+	JOURNAL_END,     /* the run, or the step of it that began, is over: exit=, sentence=, disabled_ms=, next= */
+	JOURNAL_GRANT,   /* RUN, and no other, may act here: plan=, by= */
+	JOURNAL_RELEASE, /* RUN's grant is given back: by= */
+	JOURNAL_HOLD,    /* no run may begin: owner=, reason=, until= (wall clock, ms). Its run is "hold" */
+	JOURNAL_UNHOLD,  /* by= */
 	JOURNAL_KIND_COUNT
 };
 
@@ -49,6 +56,9 @@ enum journal_result { /* the words of result= */
 	JOURNAL_DONE, JOURNAL_FAILED, JOURNAL_UNKNOWN, JOURNAL_SKIPPED,
 	JOURNAL_RESULT_COUNT
 };
+
+/* Steps that are asked for one by one, over the daemon's interface. */
+enum journal_op { JOURNAL_OP_PRIMARY, JOURNAL_OP_FLUSH, JOURNAL_OP_BOUNCE, JOURNAL_OP_CONFIRM, JOURNAL_OP_AWAIT, JOURNAL_OP_COUNT };
 
 struct journal_record {
 	uint64_t seq;    /* filled by journal_encode() callers: last seq + 1 */
@@ -76,6 +86,9 @@ int journal_encode(const struct journal_record *record, struct buf *out);
 const char *journal_kind_name(enum journal_kind kind);
 const char *journal_step_name(enum journal_step step);
 const char *journal_result_name(enum journal_result result); /* "-" for none */
+const char *journal_op_name(enum journal_op op);
+/* JOURNAL_OP_COUNT: no such name. */
+enum journal_op journal_op_by_name(const char *name);
 
 bool journal_run_is_valid(const char *run);
 
@@ -103,8 +116,31 @@ enum journal_read {
 void journal_reader_init(struct journal_reader *reader, const char *bytes, size_t length_bytes);
 enum journal_read journal_reader_next(struct journal_reader *reader, struct journal_record *record, struct error *error);
 
+struct journal_op_state {
+	unsigned attempts;         /* 0: never begun */
+	bool ended;                /* the last attempt */
+	int exit_code;             /* of it, when it ended */
+	int64_t began_wall_ms, ended_wall_ms;
+	int64_t disabled_ms;       /* bounce: how long the service was disabled at most; -1 not known */
+	char sentence[JOURNAL_SENTENCE_BYTES], next[JOURNAL_SENTENCE_BYTES]; /* decoded: escape before showing */
+};
+
+/* What outlives a run. */
+struct journal_standing {
+	bool granted;
+	char grant_run[JOURNAL_RUN_BYTES], grant_by[JOURNAL_NAME_BYTES], plan[JOURNAL_PLAN_BYTES];
+	int64_t grant_wall_ms;
+	char released_run[JOURNAL_RUN_BYTES]; /* the last one that gave its grant back; "" none */
+	bool held;
+	char hold_owner[JOURNAL_NAME_BYTES], hold_reason[JOURNAL_REASON_BYTES];
+	int64_t hold_wall_ms, hold_until_ms;  /* wall clock */
+};
+
 /* What the records add up to. "The last run" is the one that began last. */
 struct journal_state {
+	struct journal_standing standing;
+	struct journal_op_state ops[JOURNAL_OP_COUNT]; /* of the last run */
+	int op_open;                   /* enum journal_op of the step that began and did not end; -1: none */
 	uint64_t last_seq;
 	int64_t last_wall_ms;          /* of the last record, 0: none */
 	bool run_open;                 /* a run began and did not end */

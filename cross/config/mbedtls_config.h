@@ -7,7 +7,9 @@
 #define MBEDTLS_AESNI_C
 #endif
 
-/* Random numbers: getrandom() seeds a CTR-DRBG. */
+/* Random numbers: getentropy() alone seeds a CTR-DRBG (platform/entropy.c). mbedTLS itself would open /dev/random with musl. */
+#define MBEDTLS_NO_PLATFORM_ENTROPY
+#define MBEDTLS_ENTROPY_HARDWARE_ALT
 #define MBEDTLS_ENTROPY_C
 #define MBEDTLS_CTR_DRBG_C
 

@@ -137,6 +137,48 @@ static void replaces(void **state)
 }
 
 /* A full disk as the file size limit of a child: the write is cut short, then refused. */
+static void places(void **state)
+{
+	const struct durable_form open_to_all = {0644, DURABLE_OWNER_SELF, true}, new_only = {0640, DURABLE_OWNER_SELF, false};
+	struct durable_form given = {0600, 12345, false};
+	mode_t mask = umask(0077);
+	struct stat status;
+	char temporary[96], link_path[96];
+
+	(void)state;
+	(void)snprintf(temporary, sizeof temporary, "%s.new", path);
+	(void)snprintf(link_path, sizeof link_path, "%s/link", folder);
+	assert_int_equal(durable_place(path, "a", 1, &new_only, &error), 0);
+	assert_content("a");
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0640); /* whatever the umask says */
+	assert_int_equal(status.st_nlink, 1);
+	assert_int_equal(durable_place(path, "b", 1, &new_only, &error), -1);
+	assert_int_equal(error.code, ERROR_REFUSED);
+	assert_content("a");
+	assert_int_equal(access(temporary, F_OK), -1);
+	error_clear(&error);
+	assert_int_equal(durable_place(path, "c", 1, &open_to_all, &error), 0);
+	assert_content("c");
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0644);
+	assert_int_equal(symlink("nowhere", link_path), 0); /* a link that leads nowhere is something that is there */
+	assert_int_equal(durable_place(link_path, "d", 1, &new_only, &error), -1);
+	assert_int_equal(error.code, ERROR_REFUSED);
+	error_clear(&error);
+	(void)unlink(path);
+	if (geteuid() == 0) {
+		assert_int_equal(durable_place(path, "e", 1, &given, &error), 0);
+		assert_int_equal(stat(path, &status), 0);
+		assert_int_equal(status.st_uid, 12345);
+	} else {
+		assert_int_equal(durable_place(path, "e", 1, &given, &error), -1);
+		assert_int_equal(error.code, ERROR_PERMISSION);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+	(void)umask(mask);
+}
+
 static void cuts_back_when_full(void **state)
 {
 	int status;
@@ -238,6 +280,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(refuses_links_and_fifos, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(reads_missing_short_and_long, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(replaces, make_folder, drop_folder),
+		cmocka_unit_test_setup_teardown(places, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(cuts_back_when_full, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(says_what_is_full, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(locks_once, make_folder, drop_folder),

@@ -178,6 +178,54 @@ static void finds_credentials(void **state)
 	assert_int_equal(secretfile_load("", &secret, &error), -1);
 }
 
+static void assert_pem_refused(bool is_key, const char *why)
+{
+	error_clear(&error);
+	assert_int_equal(secretfile_pem_load(path, is_key, &secret, &error), -1);
+	assert_int_equal(error.code, ERROR_CONFIG);
+	assert_non_null(strstr(error.what, why));
+	assert_non_null(strstr(error.what, path));
+	assert_null(secret.bytes);
+}
+
+static void takes_pem_as_it_is(void **state)
+{
+	static char large[SECRETFILE_PEM_MAX_BYTES + 1];
+
+	(void)state;
+	put("-----BEGIN X-----\nYWJj\n-----END X-----\n", 39, 0600);
+	assert_int_equal(secretfile_pem_load(path, true, &secret, &error), 0);
+	assert_int_equal(secret.length, 39);
+	assert_string_equal(secret.bytes, "-----BEGIN X-----\nYWJj\n-----END X-----\n");
+	secretfile_pem_free(&secret);
+	assert_null(secret.bytes);
+	secretfile_pem_free(&secret);
+	memset(large, 'x', sizeof large);
+	put(large, SECRETFILE_PEM_MAX_BYTES, 0600);
+	assert_int_equal(secretfile_pem_load(path, true, &secret, &error), 0);
+	assert_int_equal(secret.length, SECRETFILE_PEM_MAX_BYTES);
+	assert_int_equal(secret.bytes[SECRETFILE_PEM_MAX_BYTES], '\0');
+	secretfile_pem_free(&secret);
+	put(large, sizeof large, 0600);
+	assert_pem_refused(true, "longer than 40960");
+	put("", 0, 0600);
+	assert_pem_refused(true, "empty");
+	put("0\0\1", 3, 0600);
+	assert_pem_refused(false, "no PEM");
+	(void)unlink(path);
+	assert_pem_refused(true, "No such file");
+}
+
+static void looks_at_a_keys_mode_only(void **state)
+{
+	(void)state;
+	put("key", 3, 0644);
+	assert_pem_refused(true, "open to every user");
+	error_clear(&error);
+	assert_int_equal(secretfile_pem_load(path, false, &secret, &error), 0);
+	secretfile_pem_free(&secret);
+}
+
 /* The flags of the mapping, as the kernel tells them: "dd" not dumped, "wf" wiped on fork. */
 static void is_out_of_cores(void **state)
 {
@@ -213,6 +261,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(looks_at_the_owner, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(follows_links_but_not_folders, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(finds_credentials, make_folder, drop_folder),
+		cmocka_unit_test_setup_teardown(takes_pem_as_it_is, make_folder, drop_folder),
+		cmocka_unit_test_setup_teardown(looks_at_a_keys_mode_only, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(is_out_of_cores, make_folder, drop_folder),
 	};
 

@@ -185,7 +185,7 @@ static void rows_keep_what_is_wanted(void **state)
 {
 	static const char head[] = "<Envelope><Body><response><config>";
 	static const char row[] = "<X name='n'><Skipped>3</Skipped><A> 1\n</A><Skipped><A>2</A></Skipped><Empty> </Empty>"
-				  "<Nodes>x<Host>h1</Host>y<Host>h2</Host></Nodes></X>";
+				  "<Nodes> <Host>h1</Host>\n<Host>h2</Host></Nodes></X>";
 	static const char *const wanted[] = {"A", "Empty", "Nodes", NULL};
 	const struct soma_functions functions = {.row = look_at_row, .wanted = wanted};
 	struct error error = {0};

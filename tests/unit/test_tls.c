@@ -457,6 +457,8 @@ static void test_bad_settings(void **state)
 	expect_no_start(&settings, "cannot be read");
 	settings.ca_file = in_folder("ec.key");
 	expect_no_start(&settings, "cannot be read");
+	settings.ca_file = in_folder("nul-ca.pem"); /* what stands behind the NUL must not be dropped in silence */
+	expect_no_start(&settings, "cannot be read");
 	settings.ca_file = in_folder("many-cas.pem");
 	expect_no_start(&settings, "more than 16");
 }
@@ -796,22 +798,18 @@ static void test_ends_at_once(void **state)
 	server_stop(&server);
 }
 
-/* Our own close is one that the other side can tell from a cut. */
-static void test_farewell(void **state)
+/* A session through us: *FD sees what we send, *TOWARD is the server's. */
+static struct transport *expect_open_between(struct tls_settings settings, int *fd_out, int *toward_out)
 {
-	struct server server = server_start("ec", "");
-	struct tls_settings settings = pinned(state, &server, "ec");
-	unsigned port;
-	int listener = listen_local(&port), fd, toward;
-	unsigned char bytes[4096], last = 0;
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server.port)};
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)settings.port)};
+	int listener = listen_local(&settings.port), fd, toward, small = 4096;
+	unsigned char bytes[4096];
 	struct transport *t;
 	ssize_t count;
 
-	/* a relay that sees what we send */
-	settings.port = port;
 	settings.host = "127.0.0.1";
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
 	t = open_tls(&settings);
 	(void)transport_connect(t, &error);
 	fd = accept(listener, NULL, NULL);
@@ -830,6 +828,22 @@ static void test_farewell(void **state)
 	}
 	while (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
 		;
+	(void)close(listener);
+	*fd_out = fd;
+	*toward_out = toward;
+	return t;
+}
+
+/* Our own close is one that the other side can tell from a cut. */
+static void test_farewell(void **state)
+{
+	struct server server = server_start("ec", "");
+	struct tls_settings settings = pinned(state, &server, "ec");
+	unsigned char bytes[4096], last = 0;
+	int fd, toward;
+	struct transport *t = expect_open_between(settings, &fd, &toward);
+	ssize_t count;
+
 	transport_close(t);
 	count = recv(fd, bytes, sizeof bytes, MSG_WAITALL);
 	assert_true(count > 5);
@@ -838,7 +852,42 @@ static void test_farewell(void **state)
 	assert_true(count < 64);
 	(void)close(fd);
 	(void)close(toward);
-	(void)close(listener);
+	server_stop(&server);
+}
+
+/* What was given up does not arrive later: a reset, no farewell, and what the peer's window had no room for is gone. */
+static void test_abort(void **state)
+{
+	struct server server = server_start("ec", "");
+	struct tls_settings settings = pinned(state, &server, "ec");
+	char *bytes = make_pattern(MUCH_BYTES);
+	size_t arrived[2] = {0, 0};
+
+	for (int abort = 0; abort < 2; abort++) {
+		int fd, toward, small = 4096;
+		struct transport *t = expect_open_between(settings, &fd, &toward);
+		struct pollfd end = {.fd = fd, .events = POLLIN};
+		size_t taken;
+		ssize_t count;
+
+		assert_int_equal(setsockopt(transport_fd(t), SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+		do /* until nothing more fits anywhere */
+			assert_int_equal(transport_write(t, bytes, MUCH_BYTES, &taken, &error), 0);
+		while (taken > 0);
+		if (abort)
+			transport_abort(t);
+		else
+			transport_close(t);
+		while (poll(&end, 1, LIMIT_MS) == 1 && (count = recv(fd, bytes, MUCH_BYTES, 0)) > 0)
+			arrived[abort] += (size_t)count;
+		assert_int_equal(count, abort ? -1 : 0);
+		if (abort)
+			assert_int_equal(errno, ECONNRESET);
+		(void)close(fd);
+		(void)close(toward);
+	}
+	assert_true(arrived[1] > 0 && arrived[1] < arrived[0]);
+	free(bytes);
 	server_stop(&server);
 }
 
@@ -1204,6 +1253,7 @@ int main(void)
 		BOTH(test_ends),
 		BOTH(test_ends_at_once),
 		BOTH(test_farewell),
+		BOTH(test_abort),
 		BOTH(test_much),
 		BOTH(test_blocked),
 		BOTH(test_close_blocked),

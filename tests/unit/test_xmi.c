@@ -291,6 +291,59 @@ static void collections_are_counted(void **state)
 	assert_int_equal(facts.collections, -1);
 }
 
+/* No rows is an answer where the appliance says so: an empty config, an empty status, or no status beside no result. */
+static void an_answer_without_data_says_nothing(void **state)
+{
+	static const char *const bodies[] = {"ok", "status-none", "status-empty", "result-empty"};
+
+	for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+		run(APPLIANCE_ASK_COLLECTIONS, ALL(bodies[i]), XMI_FAILED);
+		failed_with(ERROR_ANSWER, "the answer to get-config APICollection has no data in it");
+		assert_int_equal(facts.collections, -1);
+		assert_true(xmi.authenticated);
+	}
+	run(APPLIANCE_ASK_PEERING, ALL("ok"), XMI_FAILED);
+	failed_with(ERROR_ANSWER, "the answer to get-status GatewayPeeringStatus has no data in it");
+	run(APPLIANCE_ASK_PEERING, ALL("result-empty"), XMI_FAILED);
+	run(APPLIANCE_ASK_PEERING, ALL("config-empty"), XMI_FAILED);
+	assert_false(facts.have_table);
+	strcpy(wanted.log_target, "drr-agent");
+	strcpy(wanted.log_file, "logtemp:///drr-agent.log");
+	run(APPLIANCE_SET_LOG_TARGET, ALL("ok"), XMI_FAILED);
+	assert_null(strstr(log_of_requests, "set-config"));
+	assert_int_equal(xmi.effect, APPLIANCE_NO_EFFECT);
+	/* What may be refused may also be left out. */
+	run(APPLIANCE_ASK_IDENTITY, ALL("ok"), XMI_DONE);
+	assert_false(facts.have_identity);
+}
+
+/* Rows of an answer that is cut, damaged or taken back change nothing that was known. */
+static void facts_change_with_the_whole_answer(void **state)
+{
+	static const char *const ends[] = {"", "<", "</dp:status><dp:result>later</dp:result></dp:response></env:Body></env:Envelope>"};
+	static const char head[] = "<env:Envelope><env:Body><dp:response><dp:status>";
+	static const char row[] = "<ObjectStatus><Class>APIConnectGatewayService</Class><OpState>down</OpState><AdminState>disabled</AdminState>"
+				  "<EventCode>0x0034000d</EventCode><ErrorCode>Object is disabled</ErrorCode></ObjectStatus>";
+	static const struct error lost = {.code = ERROR_LOST, .what = "gone"};
+
+	run(APPLIANCE_ASK_SERVICE, ALL("object-status"), XMI_DONE);
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		xmi_start(&xmi, APPLIANCE_ASK_SERVICE);
+		xmi_sent(&xmi);
+		assert_int_equal(xmi_input(&xmi, head, strlen(head)), 0);
+		assert_int_equal(xmi_input(&xmi, row, strlen(row)), 0);
+		assert_int_equal(xmi_input(&xmi, ends[i], strlen(ends[i])), 0);
+		if (i == 0)
+			xmi_lost(&xmi, &lost);
+		else
+			assert_int_equal(xmi_response(&xmi, 200), XMI_FAILED);
+		assert_true(facts.have_service);
+		assert_int_equal(facts.admin_state, APPLIANCE_ADMIN_ENABLED);
+		assert_string_equal(facts.op_state, "pendingup");
+		assert_string_equal(facts.service_event, "0x00350022");
+	}
+}
+
 static void unsaved_configuration_is_told(void **state)
 {
 	accept_credentials();
@@ -304,6 +357,16 @@ static void unsaved_configuration_is_told(void **state)
 	xmi_init(&xmi, &settings, &facts);
 	run(APPLIANCE_ASK_SAVED, ALL("domain-status"), XMI_DONE);
 	assert_int_equal(facts.unsaved, PEERING_NO);
+}
+
+/* It would have been taken for the group of every object that has none. */
+static void a_group_without_a_name_is_an_error(void **state)
+{
+	struct answer answers[] = {{"\"GatewayPeering\"", "config-peering", 0, 0}, {"\"GatewayPeeringGroup\"", "config-group-nameless", 0, 0}, NO_MORE};
+
+	run(APPLIANCE_ASK_PEERINGS, answers, XMI_FAILED);
+	failed_with(ERROR_ANSWER, "name of GatewayPeeringGroup cannot be read: \"\"");
+	assert_false(facts.have_peerings);
 }
 
 static void peering_objects_are_read(void **state)
@@ -771,8 +834,11 @@ int main(void)
 		CASE(a_member_without_its_link_is_an_error),
 		CASE(the_service_is_found_by_its_class),
 		CASE(collections_are_counted),
+		CASE(an_answer_without_data_says_nothing),
+		CASE(facts_change_with_the_whole_answer),
 		CASE(unsaved_configuration_is_told),
 		CASE(peering_objects_are_read),
+		CASE(a_group_without_a_name_is_an_error),
 		CASE(log_targets_are_read),
 		CASE(what_does_not_fit_is_an_error_that_names_the_limit),
 		CASE(commands_say_what_they_should),

@@ -75,6 +75,8 @@ def make(folder):
     write("other-ca", [other])
     write("two-cas", [other, ca])
     write("many-cas", [other] * 17)
+    with open(os.path.join(folder, "nul-ca.pem"), "wb") as file:
+        file.write(b"\0".join(c.public_bytes(serialization.Encoding.PEM) for c in (ca, other)))
     write("ec", [certificate("appliance", keys["ec"], "lab CA", ca_key, local)], keys["ec"])
     write("ec384", [certificate("appliance", keys["ec384"], "lab CA", ca_key, local)], keys["ec384"])
     write("rsa", [certificate("appliance", keys["rsa"], "lab middle CA", middle_key, local), middle], keys["rsa"])

@@ -1,0 +1,160 @@
+/* metrics.c - OpenMetrics 1.0 text, written line by line into one buffer. States are one-hot. What is not known has no sample. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/daemon.h"
+#include "platform/clock.h"
+
+enum { METRICS_BYTES = 32 * 1024 };
+
+/* HELP and TYPE of a family; its samples follow. */
+static void family(struct buf *out, const char *name, const char *type, const char *unit, const char *help)
+{
+	(void)buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+	if (unit)
+		(void)buf_printf(out, "# UNIT %s %s\n", name, unit);
+}
+
+static void gauge(struct buf *out, const char *name, const char *unit, const char *help, int64_t value)
+{
+	family(out, name, "gauge", unit, help);
+	(void)buf_printf(out, "%s %lld\n", name, (long long)value);
+}
+
+static void gauge_ms(struct buf *out, const char *name, const char *help, int64_t ms)
+{
+	family(out, name, "gauge", "seconds", help);
+	(void)buf_printf(out, "%s %lld.%03lld\n", name, (long long)ms / 1000, (long long)ms % 1000);
+}
+
+static void counter(struct buf *out, const char *name, const char *help, uint64_t value)
+{
+	family(out, name, "counter", NULL, help);
+	(void)buf_printf(out, "%s_total %llu\n", name, (unsigned long long)value);
+}
+
+/* A label's value: backslash, quotation mark and line end escaped. */
+static void label(struct buf *out, const char *key, const char *value)
+{
+	(void)buf_printf(out, "%s=\"", key);
+	for (const char *p = value; *p; p++)
+		(void)(*p == '\n' ? buf_add_string(out, "\\n") : *p == '"' || *p == '\\' ? buf_printf(out, "\\%c", *p) : buf_add(out, p, 1));
+	(void)buf_add_string(out, "\"");
+}
+
+static void one_hot(struct buf *out, const char *name, const char *help, const char *const *states, unsigned count, unsigned present)
+{
+	family(out, name, "stateset", NULL, help);
+	for (unsigned i = 0; i < count; i++)
+		(void)buf_printf(out, "%s{%s=\"%s\"} %d\n", name, name, states[i], i == present);
+}
+
+static void identity(struct daemon *d, struct buf *out)
+{
+	family(out, "drr_build", "info", NULL, "What runs here.");
+	(void)buf_printf(out, "drr_build_info{version=\"%s\",target=\"%s\"} 1\n", DRR_VERSION, DRR_TARGET);
+	family(out, "drr_member", "info", NULL, "Whom it serves.");
+	(void)buf_add_string(out, "drr_member_info{");
+	label(out, "name", d->config->agent.name);
+	(void)buf_add_string(out, ",");
+	label(out, "domain", d->config->appliance.domain);
+	(void)buf_add_string(out, ",");
+	label(out, "object", d->runner.link.facts.object);
+	(void)buf_add_string(out, ",");
+	label(out, "firmware", d->runner.link.facts.firmware);
+	(void)buf_add_string(out, "} 1\n");
+	gauge_ms(out, "drr_start_time_seconds", "When this engine started, since the epoch.", d->started_ms);
+}
+
+static void appliance(struct daemon *d, struct buf *out)
+{
+	static const char *const admin[] = {"unknown", "enabled", "disabled"}, *const op[] = {"unknown", "up", "down", "other"};
+	const struct appliance_facts *facts = &d->runner.link.facts;
+	const char *address = d->config->appliance.address[0] ? d->config->appliance.address : facts->local_address;
+	int64_t age_ms = situation_age_ms(&d->runner.link);
+	unsigned op_now = !facts->op_state[0] ? 0 : strcmp(facts->op_state, "up") == 0 ? 1 : strcmp(facts->op_state, "down") == 0 ? 2 : 3;
+	struct peering_view view;
+
+	gauge(out, "drr_appliance_answers", NULL, "Whether the last look at the appliance was answered.", d->look_error.code == ERROR_NONE && age_ms >= 0);
+	one_hot(out, "drr_service_admin_state", "The admin-state of apic-gw-service, as last seen.", admin, 3, (unsigned)facts->admin_state);
+	one_hot(out, "drr_service_op_state", "The operational state of apic-gw-service, as last seen.", op, 4, op_now);
+	if (facts->collections >= 0)
+		gauge(out, "drr_api_collections", NULL, "API collections that the gateway has.", facts->collections);
+	if (age_ms < 0)
+		return;
+	peering_view_make(&facts->table, address, &view);
+	gauge_ms(out, "drr_facts_age_seconds", "Age of the oldest of the facts about the appliance.", age_ms);
+	gauge(out, "drr_peering_primary", NULL, "Whether this member is the primary, as last seen.", view.own && view.own == view.primary);
+	gauge(out, "drr_peering_primaries", NULL, "Members that call themselves primary; 1 is right.", view.primaries);
+	gauge(out, "drr_peering_quorum", NULL, "Whether a majority of the members is active.", view.quorum);
+	gauge(out, "drr_peering_members", NULL, "Members in the peering table.", view.members);
+	gauge(out, "drr_peering_members_active", NULL, "Members whose link is up.", view.active);
+	if (facts->uptime_reload_s >= 0)
+		gauge(out, "drr_appliance_uptime_seconds", "seconds", "Since the appliance's last reload, as last seen.", facts->uptime_reload_s);
+}
+
+static void state(struct daemon *d, struct buf *out)
+{
+	static const char *const jobs[] = {"idle", "looking", "step", "recovery"};
+	const struct journal_state *journal = &d->runner.book.state;
+
+	one_hot(out, "drr_engine_state", "What the engine does now.", jobs, 4, d->job);
+	gauge(out, "drr_journal_open", NULL, "Whether a run is not finished on this member.", journal_is_open(d));
+	gauge(out, "drr_service_maybe_disabled", NULL, "Whether this agent may have left the service disabled: act when it stays 1.", journal->disable_open);
+	gauge(out, "drr_journal_broken", NULL, "Whether the journal cannot be written.", d->runner.book.broken);
+	gauge(out, "drr_grant_held", NULL, "Whether a run holds the grant.", journal->standing.granted);
+	gauge(out, "drr_hold_set", NULL, "Whether a hold is set.", situation_is_held(&journal->standing));
+	counter(out, "drr_looks", "Looks at the appliance.", d->counts.looks);
+	counter(out, "drr_looks_failed", "Looks that were not answered.", d->counts.looks_failed);
+	counter(out, "drr_recoveries", "Times that something left open had to be closed.", d->counts.recoveries);
+	gauge(out, "drr_events_newest", NULL, "Number of the newest event.", (int64_t)d->events.newest);
+	counter(out, "drr_events_lost", "Events that could not be stored since the last one that was.", d->events.lost);
+}
+
+static void steps(struct daemon *d, struct buf *out)
+{
+	static const char *const results[] = {"done", "refused", "failed"};
+
+	family(out, "drr_steps", "counter", NULL, "Steps that ended, by what they were and how.");
+	for (int op = 0; op <= STEP_PRECHECK; op++)
+		for (unsigned i = 0; i < 3; i++)
+			(void)buf_printf(out, "drr_steps_total{op=\"%s\",result=\"%s\"} %llu\n", step_op_name(op), results[i], (unsigned long long)d->counts.steps[op][i]);
+	family(out, "drr_step_duration_seconds", "gauge", "seconds", "How long the last step of its kind took.");
+	for (int op = 0; op <= STEP_PRECHECK; op++)
+		if (d->counts.last_ms[op] > 0)
+			(void)buf_printf(out, "drr_step_duration_seconds{op=\"%s\"} %lld.%03lld\n", step_op_name(op), (long long)d->counts.last_ms[op] / 1000,
+					 (long long)d->counts.last_ms[op] % 1000);
+	if (d->counts.last_disabled_ms >= 0)
+		gauge_ms(out, "drr_service_disabled_seconds", "How long the last bounce left the service disabled, at most.", d->counts.last_disabled_ms);
+}
+
+static void log_watch(struct daemon *d, struct buf *out)
+{
+	const struct watcher *w = &d->watcher;
+
+	if (d->config->log.source == CONFIG_LOG_NONE)
+		return;
+	gauge(out, "drr_log_readable", NULL, "Whether the log can be read.", w->last.error.code == ERROR_NONE);
+	counter(out, "drr_log_lines", "Lines read.", w->lines);
+	counter(out, "drr_log_gaps", "Times that lines of the log may have been lost.", w->gaps + (w->source ? source_counts(w->source)->gaps : 0));
+	if (w->last.found)
+		gauge_ms(out, "drr_log_last_event_age_seconds", "Since the last event of the gateway service was read.", mono_diff_ms(clock_now(), w->last_line_at));
+	gauge_ms(out, "drr_log_lag_seconds", "How far reading is behind what is there.", 0);
+}
+
+char *metrics_text(struct daemon *d)
+{
+	char *memory = malloc(METRICS_BYTES);
+	struct buf out;
+
+	if (!memory)
+		return NULL;
+	buf_init(&out, memory, METRICS_BYTES);
+	identity(d, &out);
+	appliance(d, &out);
+	state(d, &out);
+	steps(d, &out);
+	log_watch(d, &out);
+	return memory;
+}

@@ -1,0 +1,62 @@
+/* restarts.h - when the daemon's two children are started, stopped and given up. Pure: what happened and when in, what is to be done out.
+ *
+ * Engine and front are started together. One that ends is started again, RESTARTS_MAX times in RESTARTS_WINDOW_MS for both together; then the daemon ends, with 1.
+ * One that ends with 2, 6 or 7 before it was at work (configuration, another agent works here, a file it may not read) ends the daemon at once, with that: doing it again
+ * would not help. At the end the engine goes first, and has all the time that it takes: it may be enabling the service. Nothing ever kills a child that was at work. */
+#ifndef DRR_SUPERVISOR_RESTARTS_H
+#define DRR_SUPERVISOR_RESTARTS_H
+
+#include <stdbool.h>
+
+#include "base/mono.h"
+
+enum {
+	RESTARTS_MAX = 5,
+	RESTARTS_WINDOW_MS = 300 * 1000,
+	RESTARTS_START_LIMIT_MS = 60 * 1000, /* from a child's start to its READY. It has touched nothing by then, and is killed */
+};
+
+enum restarts_child { RESTARTS_ENGINE, RESTARTS_FRONT, RESTARTS_CHILDREN };
+
+struct restarts {
+	int64_t start_limit_ms;
+	struct {
+		enum restarts_phase { RESTARTS_GONE, RESTARTS_STARTING, RESTARTS_READY } phase;
+		struct mono ready_by; /* STARTING */
+		bool killed, asked;   /* for not being ready; to stop */
+	} children[RESTARTS_CHILDREN];
+	struct mono restarted[RESTARTS_MAX]; /* a ring of the last ones */
+	unsigned restart_count;              /* of all times */
+	bool stopping, given_up, was_ready;
+	int exit_code; /* of the daemon, when all is over */
+};
+
+/* What is to be done now, in this order. */
+struct restarts_todo {
+	bool kill[RESTARTS_CHILDREN];  /* SIGKILL; its end will be reported like any other */
+	bool begin_stop;               /* say that the daemon ends: once */
+	bool stop[RESTARTS_CHILDREN];  /* ask it to finish and end */
+	bool start[RESTARTS_CHILDREN]; /* where that fails: restarts_ended() */
+	bool say_ready;                /* both are at work for the first time */
+	bool over;                     /* no child is left: end with exit_code */
+};
+
+/* START_LIMIT_MS: RESTARTS_START_LIMIT_MS; another one in tests. */
+struct restarts_todo restarts_begin(struct restarts *restarts, int64_t start_limit_ms, struct mono now);
+
+struct restarts_todo restarts_ready(struct restarts *restarts, enum restarts_child child);
+
+/* EXIT_STATUS: -1 by a signal, or it could not be started. */
+struct restarts_todo restarts_ended(struct restarts *restarts, enum restarts_child child, int exit_status, struct mono now);
+
+/* The daemon is to end: with EXIT_CODE, or when it ends already with what was first. An engine that fails while it stops makes 0 its own code (1 for a signal). */
+struct restarts_todo restarts_stop(struct restarts *restarts, int exit_code);
+
+/* restarts_deadline() is reached; harmless before. MONO_NEVER: nothing is awaited. */
+struct restarts_todo restarts_due(struct restarts *restarts, struct mono now);
+struct mono restarts_deadline(const struct restarts *restarts);
+
+/* Both are at work and the daemon does not end. */
+bool restarts_all_ready(const struct restarts *restarts);
+
+#endif
