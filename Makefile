@@ -59,6 +59,9 @@ $(TESTROOT)/done: $(SYSROOT)/done
 endif
 $(OUT)/gen/deps_versions.h: cross/deps.lock cross/versions-header
 	@mkdir -p $(@D) && cross/versions-header $(LIBC) >$@
+$(OUT)/gen/openapi_bytes.h: conf/openapi.json cross/embed-json
+	@mkdir -p $(@D) && cross/embed-json $< >$@
+$(OUT)/obj/agent/front/openapi.o: $(OUT)/gen/openapi_bytes.h
 $(OUT)/gen/command: FORCE
 	@mkdir -p $(@D) && echo "$(subst ",,$(COMPILE) $(WARN) $(LINK))" >$@.new && { cmp -s $@.new $@ || cp $@.new $@; }
 

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/report.h"
 #include "engine/run.h"
+#include "front/front.h"
 #include "platform/jail.h"
 #include "platform/secretfile.h"
 #include "platform/json.h"
@@ -51,6 +52,7 @@ static int verb_journal(const struct options *, const struct config *);
 static int verb_explain(const struct options *, const struct config *);
 static int verb_version(const struct options *, const struct config *);
 static int verb_engine(const struct options *, const struct config *);
+static int verb_front(const struct options *, const struct config *);
 
 static const struct verb {
 	const char *name;
@@ -72,6 +74,7 @@ static const struct verb {
 	{"explain", TAKES_JSON | TAKES_MERMAID, verb_explain, "[--mermaid|--json]", "the state table in sentences"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
 	{"engine", TAKES_CONFIG | DROPS_USER, verb_engine, NULL, NULL}, /* NULL: for the supervisor only, not shown */
+	{"front", TAKES_CONFIG | DROPS_USER | OWN_JAIL, verb_front, NULL, NULL},
 };
 
 static void usage(FILE *out)
@@ -192,6 +195,12 @@ static int verb_engine(const struct options *options, const struct config *confi
 {
 	(void)options;
 	return engine_main(config);
+}
+
+static int verb_front(const struct options *options, const struct config *config)
+{
+	(void)options;
+	return front_main(config);
 }
 
 /* ---- the command line ----------------------------------------------------------------------------------------- */

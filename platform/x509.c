@@ -66,7 +66,7 @@ static struct x509_key *key_new(struct error *error)
 	mbedtls_pk_init(&key->pk);
 	if (psa_crypto_init() == PSA_SUCCESS)
 		return key;
-	(void)tls_fail_random(error);
+	(void)error_set(error, ERROR_INTERNAL, NULL, "the cryptographic library cannot be started");
 	x509_key_free(key);
 	return NULL;
 }

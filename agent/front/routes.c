@@ -85,11 +85,6 @@ static bool is_name(const char *text, size_t max_bytes)
 	return length > 0 && length <= max_bytes && strspn(text, allowed) == length;
 }
 
-bool route_is_run(const char *text)
-{
-	return is_name(text, ROUTE_RUN_MAX_BYTES);
-}
-
 static bool has_name(enum route_name name)
 {
 	return routes[name].id_max_bytes > 0;

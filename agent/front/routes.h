@@ -56,7 +56,4 @@ const char *route_method_name(enum route_method method);
  * ROUTE_TARGET_MAX_BYTES + 1. Returns OUT. */
 char *route_write(const struct route *route, char *out);
 
-/* Whether TEXT may be a run's name: 1 ... ROUTE_RUN_MAX_BYTES of letters, digits, - _ . */
-bool route_is_run(const char *text);
-
 #endif
