@@ -434,7 +434,7 @@ static bool take_frame(struct supervisor *s, enum restarts_child which, const st
 	switch (frame->kind) {
 	case FRAME_READY:
 		log_line(LOG_LEVEL_INFO, "child is at work", "child", names[which], NULL);
-		perform(s, restarts_ready(&s->restarts, which));
+		perform(s, restarts_ready(&s->restarts, which, clock_now()));
 		if (s->reload_wanted)
 			reload(s);
 		return true;
