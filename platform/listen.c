@@ -25,6 +25,7 @@ struct door {
 struct connection {
 	int fd;                      /* -1: free */
 	struct transport *transport; /* TLS; then FD is its */
+	struct tls_report report;
 	bool shaking;                /* hands */
 	struct mono heard_at;        /* or opened */
 };
@@ -36,6 +37,10 @@ struct listen {
 	struct peer peers[LISTEN_PEERS_MAX];
 	unsigned peer_count;
 	struct tls_identity *identity;
+	int newcomer_fd;             /* admitted, for the place that was made free; -1: none */
+	enum listen_kind newcomer_kind;
+	bool resting;                /* nobody is admitted before REST_UNTIL */
+	struct mono rest_until;
 	unsigned turn; /* whose turn it is, so that nobody who talks much keeps the others from being heard */
 	char bytes[LISTEN_DATAGRAM_MAX_BYTES];
 };
@@ -176,6 +181,7 @@ struct listen *listen_open(const struct listen_settings *settings, struct error 
 		return NULL;
 	}
 	listen->identity = settings->identity;
+	listen->newcomer_fd = -1;
 	for (unsigned i = 0; i < LISTEN_CONNECTIONS_MAX; i++)
 		listen->connections[i].fd = -1;
 	for (unsigned i = 0; i < settings->peer_count; i++)
@@ -205,6 +211,8 @@ void listen_close(struct listen *listen)
 		return;
 	for (unsigned i = 0; i < LISTEN_CONNECTIONS_MAX; i++)
 		free_connection(&listen->connections[i]);
+	if (listen->newcomer_fd >= 0)
+		(void)close(listen->newcomer_fd);
 	for (unsigned i = 0; i < listen->door_count; i++)
 		(void)close(listen->doors[i].fd);
 	free(listen);
@@ -272,42 +280,63 @@ static unsigned choose_place(const struct listen *listen)
 	return oldest;
 }
 
-static enum listen_event admit(struct listen *listen, const struct door *door, struct mono now, struct listen_news *news)
+/* FD, who is allowed, takes a free place. */
+static enum listen_event settle(struct listen *listen, unsigned place, int fd, enum listen_kind kind, struct mono now)
 {
 	static const int on = 1;
-	struct sockaddr_storage from;
-	socklen_t size = sizeof from;
-	unsigned place = choose_place(listen);
 	struct connection *connection = &listen->connections[place];
 	struct error ignored = {0};
-	int fd;
 
-	news->connection = place;
-	if (connection->fd >= 0) {
-		struct pollfd waiting = {.fd = door->fd, .events = POLLIN};
-		bool told = !connection->shaking;
-
-		if (poll(&waiting, 1, 0) <= 0)
-			return LISTEN_NOTHING;
-		free_connection(connection); /* the next call takes the new one */
-		return told ? LISTEN_BROKEN : LISTEN_FOREIGN;
-	}
-	fd = accept4(door->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0)
-		return LISTEN_NOTHING;
-	if (!is_allowed(listen, &from)) {
-		(void)close(fd);
-		return LISTEN_FOREIGN;
-	}
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 	*connection = (struct connection){.fd = fd, .heard_at = now};
-	if (door->kind == LISTEN_TCP)
+	if (kind == LISTEN_TCP)
 		return LISTEN_OPENED;
-	connection->transport = tls_accept(listen->identity, fd, &ignored);
+	connection->transport = tls_accept(listen->identity, fd, &connection->report, &ignored);
 	connection->shaking = true;
 	if (!connection->transport)
 		*connection = (struct connection){.fd = -1};
 	return connection->transport ? LISTEN_NOTHING : LISTEN_FOREIGN;
+}
+
+/* Nobody makes room for somebody who is not allowed. */
+static enum listen_event admit(struct listen *listen, const struct door *door, struct mono now, struct listen_news *news)
+{
+	struct sockaddr_storage from;
+	socklen_t size = sizeof from;
+	unsigned place = choose_place(listen);
+	struct connection *connection = &listen->connections[place];
+	bool told = !connection->shaking;
+	int fd;
+
+	news->connection = place;
+	if (listen->resting)
+		return LISTEN_NOTHING;
+	fd = accept4(door->fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		/* Who waits goes on waiting, and poll() would tell of it without end. */
+		listen->resting = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+		listen->rest_until = mono_add_ms(now, LISTEN_REST_MS);
+		return LISTEN_NOTHING;
+	}
+	if (!is_allowed(listen, &from)) {
+		(void)close(fd);
+		return LISTEN_FOREIGN;
+	}
+	if (connection->fd < 0)
+		return settle(listen, place, fd, door->kind, now);
+	free_connection(connection); /* the next call lets the new one in */
+	listen->newcomer_fd = fd;
+	listen->newcomer_kind = door->kind;
+	return told ? LISTEN_BROKEN : LISTEN_FOREIGN;
+}
+
+static enum listen_event let_newcomer_in(struct listen *listen, struct mono now, struct listen_news *news)
+{
+	int fd = listen->newcomer_fd;
+
+	listen->newcomer_fd = -1;
+	news->connection = choose_place(listen);
+	return settle(listen, news->connection, fd, listen->newcomer_kind, now);
 }
 
 static enum listen_event shake(struct connection *connection, struct mono now)
@@ -335,7 +364,7 @@ static int read_some(struct listen *listen, struct connection *connection, size_
 	*got = 0;
 	if (connection->transport) {
 		if (transport_read(connection->transport, listen->bytes, LISTEN_READ_BYTES, got, &error))
-			return error.code == ERROR_LOST && error.sys_errno == 0 ? -1 : -2;
+			return error.code == ERROR_LOST && connection->report.ended_cleanly ? -1 : -2;
 		return *got > 0;
 	}
 	do
@@ -376,6 +405,9 @@ enum listen_event listen_next(struct listen *listen, struct mono now, struct lis
 	unsigned all = listen->door_count + LISTEN_CONNECTIONS_MAX;
 
 	memset(news, 0, sizeof *news);
+	listen->resting = listen->resting && !mono_reached(listen->rest_until, now);
+	if (listen->newcomer_fd >= 0 && (news->event = let_newcomer_in(listen, now, news)) != LISTEN_NOTHING)
+		return news->event;
 	for (unsigned tried = 0; tried < all; tried++) {
 		unsigned turn = listen->turn++ % all;
 
@@ -396,7 +428,8 @@ unsigned listen_poll(const struct listen *listen, struct pollfd *fds)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < listen->door_count; i++)
-		fds[count++] = (struct pollfd){.fd = listen->doors[i].fd, .events = POLLIN};
+		if (!listen->resting || listen->doors[i].kind == LISTEN_UDP)
+			fds[count++] = (struct pollfd){.fd = listen->doors[i].fd, .events = POLLIN};
 	for (unsigned i = 0; i < LISTEN_CONNECTIONS_MAX; i++) {
 		const struct connection *connection = &listen->connections[i];
 
@@ -408,7 +441,7 @@ unsigned listen_poll(const struct listen *listen, struct pollfd *fds)
 
 struct mono listen_deadline(const struct listen *listen)
 {
-	struct mono at = MONO_NEVER;
+	struct mono at = listen->resting ? listen->rest_until : MONO_NEVER;
 
 	for (unsigned i = 0; i < LISTEN_CONNECTIONS_MAX; i++)
 		if (listen->connections[i].fd >= 0 && listen->connections[i].shaking)

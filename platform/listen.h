@@ -20,6 +20,7 @@ enum {
 	LISTEN_FDS_MAX = LISTEN_DOORS_MAX + LISTEN_CONNECTIONS_MAX,
 	LISTEN_PEERS_MAX = 32,
 	LISTEN_HANDSHAKE_MS = 10000,  /* a TLS handshake that takes longer is given up */
+	LISTEN_REST_MS = 1000,        /* without descriptors or memory for a connection: nobody is admitted for so long */
 	LISTEN_READ_BYTES = 8192,     /* of a connection, at once */
 	LISTEN_DATAGRAM_MAX_BYTES = 65536,
 	LISTEN_BUFFER_BYTES = 1048576, /* asked of the kernel for datagrams, against bursts; it may give less */
@@ -55,7 +56,7 @@ enum listen_event {
 	LISTEN_OPENED,   /* CONNECTION is a new one */
 	LISTEN_BYTES,    /* of CONNECTION */
 	LISTEN_ENDED,    /* CONNECTION was closed by its peer in good order */
-	LISTEN_BROKEN,   /* CONNECTION was lost, or had to make room: what was under way is gone */
+	LISTEN_BROKEN,   /* CONNECTION was lost, or ended without TLS's own end, or had to make room: what was under way is gone */
 	LISTEN_FOREIGN,  /* somebody who is not allowed was turned away, or a handshake failed */
 	LISTEN_DROPPED,  /* the kernel dropped datagrams for lack of room, or one was too long */
 };

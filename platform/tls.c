@@ -105,7 +105,7 @@ int tls_link_init(struct tls_link *link, const struct tls_settings *settings, st
 	return 0;
 }
 
-void tls_link_init_server(struct tls_link *link, int fd)
+void tls_link_init_server(struct tls_link *link, int fd, struct tls_report *report)
 {
 	struct sockaddr_storage storage = {0};
 	socklen_t size = sizeof storage;
@@ -115,7 +115,8 @@ void tls_link_init_server(struct tls_link *link, int fd)
 
 	link->base.fd = fd;
 	link->phase = TLS_HANDSHAKE;
-	link->report = &link->own_report;
+	link->report = report ? report : &link->own_report;
+	memset(link->report, 0, sizeof *link->report);
 	dial_init(&link->dial, "", 0, false);
 	link->dial.fd = fd;
 	(void)snprintf(link->peer, sizeof link->peer, "the client");

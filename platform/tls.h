@@ -15,7 +15,7 @@ enum tls_engine { TLS_BEARSSL, TLS_MBEDTLS };
 
 enum tls_trust {
 	TLS_TRUST_PINS,   /* the key of the peer's own certificate is one of PINS; names and dates are not looked at */
-	TLS_TRUST_CA,     /* a chain to a certificate of ca_file, valid now, for this HOST: its dNSName, or its iPAddress when it is an address */
+	TLS_TRUST_CA,     /* a chain to a certificate of ca_file, all of it valid now, for servers, and for this HOST: its dNSName, or its iPAddress when it is an address */
 	TLS_TRUST_REPORT, /* not checked: the caller only wants to see the key (check --connect), or asks nothing of worth; no secret may be sent */
 };
 
@@ -54,8 +54,8 @@ struct tls_identity; /* a certificate chain and its private key */
 struct tls_identity *tls_identity_load(const char *certificate_file, const char *key_file, struct error *error);
 void tls_identity_free(struct tls_identity *identity); /* NULL is fine; after all its transports are closed */
 
-/* Takes over FD, an accepted, non-blocking socket, and speaks TLS on it as the server. transport_connect() does the handshake. NULL (FD
- * is closed) and ERROR on lack of memory. */
-struct transport *tls_accept(struct tls_identity *identity, int fd, struct error *error);
+/* Takes over FD, an accepted, non-blocking socket, and speaks TLS on it as the server. transport_connect() does the handshake. REPORT must outlive the
+ * transport; NULL: not wanted. NULL (FD is closed) and ERROR on lack of memory. */
+struct transport *tls_accept(struct tls_identity *identity, int fd, struct tls_report *report, struct error *error);
 
 #endif

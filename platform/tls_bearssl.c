@@ -40,6 +40,7 @@ struct authority { /* with ca_file only */
 	br_x509_minimal_context minimal;
 	br_x509_trust_anchor anchors[TLS_CA_CERTIFICATES_MAX];
 	unsigned count;
+	unsigned stale; /* further ones, which are not valid now: BearSSL would believe them */
 	unsigned char pool[ANCHOR_POOL_BYTES];
 	size_t pool_bytes;
 
@@ -166,6 +167,8 @@ static unsigned chain_end(const br_x509_class **context)
 	if (result == 0 && link->address_bytes > 0 &&
 	    !spki_names_address(chain->certificate, chain->bytes, link->address, link->address_bytes))
 		result = BR_ERR_X509_BAD_SERVER_NAME;
+	if (result == 0 && !spki_is_for_servers(chain->certificate, chain->bytes)) /* BearSSL does not look at it */
+		result = BR_ERR_X509_FORBIDDEN_KEY_USAGE;
 	return result;
 }
 
@@ -221,7 +224,7 @@ static void anchor_begin(struct authority *authority)
 
 	authority->inside = strcmp(name, "CERTIFICATE") == 0 || strcmp(name, "X509 CERTIFICATE") == 0;
 	authority->name_bytes = 0;
-	if (authority->inside && authority->count == TLS_CA_CERTIFICATES_MAX) {
+	if (authority->inside && authority->count + authority->stale == TLS_CA_CERTIFICATES_MAX) {
 		authority->overflow = true;
 		authority->inside = false;
 	}
@@ -230,6 +233,21 @@ static void anchor_begin(struct authority *authority)
 		br_x509_decoder_init(&authority->decoder, take_name, authority);
 	}
 	br_pem_decoder_setdest(&authority->pem, authority->inside ? take_certificate : NULL, authority);
+}
+
+/* Whether the time A is later than B, both as BearSSL counts. */
+static bool is_later(uint32_t a_days, uint32_t a_s, uint32_t b_days, uint32_t b_s)
+{
+	return a_days != b_days ? a_days > b_days : a_s > b_s;
+}
+
+static bool is_stale(const br_x509_decoder_context *decoder)
+{
+	int64_t now_s = clock_wall_ms() / 1000;
+	uint32_t days = (uint32_t)(now_s / DAY_S + EPOCH_DAYS), s = (uint32_t)(now_s % DAY_S);
+
+	return is_later(decoder->notbefore_days, decoder->notbefore_seconds, days, s) ||
+	       is_later(days, s, decoder->notafter_days, decoder->notafter_seconds);
 }
 
 /* 0, or BearSSL's error. */
@@ -243,6 +261,11 @@ static int anchor_end(struct authority *authority)
 	authority->inside = false;
 	if (!key)
 		return br_x509_decoder_last_error(&authority->decoder);
+	if (is_stale(&authority->decoder)) {
+		authority->stale++;
+		authority->pool_bytes -= authority->name_bytes;
+		return 0;
+	}
 	anchor->dn.len = authority->name_bytes;
 	anchor->flags = br_x509_decoder_isCA(&authority->decoder) ? BR_X509_TA_CA : 0;
 	anchor->pkey = *key;
@@ -298,9 +321,9 @@ static int read_authority(struct authority *authority, const char *path, struct 
 	if (authority->overflow)
 		return error_set(error, ERROR_CONFIG, "put only the CA that issued the appliance's certificate into it",
 				 "ca_file: %s has more than %d certificates, or very large ones", path, TLS_CA_CERTIFICATES_MAX);
-	if (result != 0 || authority->inside || authority->count == 0)
+	if (result != 0 || authority->inside || authority->count + authority->stale == 0)
 		return error_set(error, ERROR_CONFIG, "put only the CA that issued the appliance's certificate into it, as PEM",
-				 "ca_file: certificate %u of %s cannot be read (BearSSL %d)", authority->count + 1, path, result);
+				 "ca_file: certificate %u of %s cannot be read (BearSSL %d)", authority->count + authority->stale + 1, path, result);
 	return 0;
 }
 
@@ -347,6 +370,8 @@ static enum transport_step fail_handshake(struct bear *bear, struct error *error
 	int code = br_ssl_engine_last_error(&bear->client.eng);
 	unsigned doubts = doubt_of(code);
 
+	if ((doubts & TLS_DOUBT_ISSUER) != 0 && bear->authority && bear->authority->stale > 0)
+		doubts |= TLS_DOUBT_TIME;
 	if (code == BR_ERR_OK)
 		bear->link.closed = true; /* close_notify in the middle */
 	if (bear->link.refused || doubts != 0)

@@ -34,7 +34,7 @@ struct tls_link {
 	struct transport base; /* first: the engines cast */
 	const struct tls_settings *settings; /* NULL: we are the server */
 	struct tls_report *report;
-	struct tls_report own_report;        /* of the server, which is asked for none */
+	struct tls_report own_report;        /* of a server that is asked for none */
 	struct dial dial;
 	enum tls_phase phase;
 	char peer[TLS_PEER_TEXT_BYTES];      /* "HOST port N" */
@@ -53,7 +53,7 @@ struct tls_link {
 
 /* 0, or -1: ERROR_CONFIG for a bad pin or host. */
 int tls_link_init(struct tls_link *link, const struct tls_settings *settings, struct tls_report *report, struct error *error);
-void tls_link_init_server(struct tls_link *link, int fd);
+void tls_link_init_server(struct tls_link *link, int fd, struct tls_report *report); /* REPORT may be NULL */
 void tls_link_close(struct tls_link *link); /* the socket */
 
 /* As dial_step(); DONE: the phase is TLS_HANDSHAKE or later. */

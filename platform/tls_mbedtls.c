@@ -227,7 +227,7 @@ static int fail_open(const struct mbed *mbed, int code, struct error *error)
 {
 	if (mbed->link.report->ended_cleanly)
 		return tls_fail_gone(&mbed->link, error);
-	return tls_fail_open(&mbed->link, -1, "mbedTLS", code, error);
+	return tls_fail_open(&mbed->link, code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE ? mbed->ssl.MBEDTLS_PRIVATE(in_msg)[1] : -1, "mbedTLS", code, error);
 }
 
 static int mbed_read(struct transport *t, void *bytes, size_t size_bytes, size_t *got_bytes, struct error *error)
@@ -451,7 +451,7 @@ void tls_identity_free(struct tls_identity *identity)
 	free(identity);
 }
 
-struct transport *tls_accept(struct tls_identity *identity, int fd, struct error *error)
+struct transport *tls_accept(struct tls_identity *identity, int fd, struct tls_report *report, struct error *error)
 {
 	struct mbed *mbed = mbed_new();
 
@@ -460,7 +460,7 @@ struct transport *tls_accept(struct tls_identity *identity, int fd, struct error
 		(void)tls_fail_memory(error);
 		return NULL;
 	}
-	tls_link_init_server(&mbed->link, fd);
+	tls_link_init_server(&mbed->link, fd, report);
 	if (mbedtls_ssl_setup(&mbed->ssl, &identity->config) != 0) {
 		(void)tls_fail_memory(error);
 		mbed_close(&mbed->link.base);

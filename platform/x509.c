@@ -66,7 +66,7 @@ static struct x509_key *key_new(struct error *error)
 	mbedtls_pk_init(&key->pk);
 	if (psa_crypto_init() == PSA_SUCCESS)
 		return key;
-	(void)tls_fail_random(error);
+	(void)error_set(error, ERROR_INTERNAL, NULL, "the cryptographic library cannot be started");
 	x509_key_free(key);
 	return NULL;
 }
@@ -307,7 +307,7 @@ int x509_sign(struct x509_key *key, const struct x509_subject *subject, int64_t 
 	int result = mbedtls_psa_get_random(MBEDTLS_PSA_RANDOM_STATE, serial, sizeof serial);
 
 	if (result != 0)
-		return tls_fail_random(error);
+		return error_set(error, ERROR_INTERNAL, NULL, "there are no random numbers to be had");
 	serial[0] = (unsigned char)((serial[0] & 0x7f) | 0x40); /* positive, and always of this length */
 	buf_init(&der, memory, sizeof memory);
 	body = der_open(&der, DER_SEQUENCE);
@@ -443,7 +443,7 @@ int x509_read(const char *path, struct x509_facts *all, unsigned max, unsigned *
 		return -1;
 	(void)close(fd);
 	if (psa_crypto_init() != PSA_SUCCESS)
-		return tls_fail_random(error);
+		return error_set(error, ERROR_INTERNAL, NULL, "there are no random numbers to be had");
 	mbedtls_x509_crt_init(&chain);
 	result = mbedtls_x509_crt_parse_file(&chain, path);
 	for (const mbedtls_x509_crt *at = &chain; result == 0 && at && *count < max; at = at->next)

@@ -91,6 +91,7 @@ struct appliance_facts {
 
 	char firmware[FACTS_FIRMWARE_BYTES], serial[FACTS_SERIAL_BYTES]; /* "" unknown */
 	int64_t uptime_reload_s, uptime_reboot_s;                          /* -1 unknown */
+	struct facts_clock clock; /* of its own clock, when it last told; part of the identity, and of every response of XMI */
 
 	char object[APPLIANCE_WORD_BYTES];        /* the peering object of apic-gw-service */
 	const char *object_source;                /* who says so, for sentences */

@@ -40,8 +40,12 @@ static int take_version(struct cli *cli)
 
 static int take_time(struct cli *cli)
 {
+	struct facts_clock clock;
+
 	(void)facts_parse_uptime(cli->dialogue->answer, cli->dialogue->answer_bytes, &cli->facts->uptime_reload_s,
 				 &cli->facts->uptime_reboot_s);
+	if (facts_parse_clock(cli->dialogue->answer, cli->dialogue->answer_bytes, &clock))
+		cli->facts->clock = clock;
 	cli->facts->have_identity = true;
 	return 0;
 }

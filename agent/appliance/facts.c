@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/text.h"
 
@@ -67,6 +68,146 @@ bool facts_parse_uptime(const char *text, size_t text_bytes, int64_t *reload_s, 
 			*reboot_s = read_span(line, length);
 	}
 	return *reload_s >= 0 || *reboot_s >= 0;
+}
+
+/* COUNT digits at the start of the slice, taken off it; false: they are not there, or more than MAX. */
+static bool take_digits(const char **bytes, size_t *length_bytes, size_t count, int max, int *value)
+{
+	unsigned long long number;
+
+	if (*length_bytes < count || !text_to_unsigned(*bytes, count, (unsigned long long)max, &number))
+		return false;
+	*value = (int)number;
+	*bytes += count;
+	*length_bytes -= count;
+	return true;
+}
+
+static bool take_char(const char **bytes, size_t *length_bytes, char wanted)
+{
+	if (*length_bytes == 0 || **bytes != wanted)
+		return false;
+	++*bytes;
+	--*length_bytes;
+	return true;
+}
+
+/* Milliseconds; 0: there is no such day. */
+static int64_t time_of(struct tm tm)
+{
+	struct tm same = tm;
+	time_t seconds = timegm(&same);
+
+	return seconds > 0 && same.tm_mday == tm.tm_mday && same.tm_mon == tm.tm_mon ? (int64_t)seconds * 1000 : 0;
+}
+
+/* "23:23:39" */
+static bool take_clock_time(const char **bytes, size_t *length_bytes, struct tm *tm)
+{
+	return take_digits(bytes, length_bytes, 2, 23, &tm->tm_hour) && take_char(bytes, length_bytes, ':') && take_digits(bytes, length_bytes, 2, 59, &tm->tm_min) &&
+	       take_char(bytes, length_bytes, ':') && take_digits(bytes, length_bytes, 2, 59, &tm->tm_sec);
+}
+
+/* "Jun" at the start of the slice, taken off it. */
+static bool take_month(const char **bytes, size_t *length_bytes, int *month)
+{
+	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+	for (*month = 0; *month < 12; ++*month)
+		if (*length_bytes >= 3 && memcmp(*bytes, names + 3 * *month, 3) == 0) {
+			*bytes += 3;
+			*length_bytes -= 3;
+			return true;
+		}
+	return false;
+}
+
+/* "Thu Jun 18 23:23:39 2020 UTC", days below ten with a blank or a zero in front. The zone, or nothing, is left. */
+static int64_t take_asctime(const char **bytes, size_t *length_bytes)
+{
+	struct tm tm = {0};
+
+	if (*length_bytes < 4 || (*bytes)[3] != ' ')
+		return 0;
+	*bytes += 4;
+	*length_bytes -= 4;
+	if (!take_month(bytes, length_bytes, &tm.tm_mon) || !take_char(bytes, length_bytes, ' '))
+		return 0;
+	if (take_char(bytes, length_bytes, ' ') ? !take_digits(bytes, length_bytes, 1, 9, &tm.tm_mday)
+						: !take_digits(bytes, length_bytes, 2, 31, &tm.tm_mday) && !take_digits(bytes, length_bytes, 1, 9, &tm.tm_mday))
+		return 0;
+	if (!take_char(bytes, length_bytes, ' ') || !take_clock_time(bytes, length_bytes, &tm) || !take_char(bytes, length_bytes, ' ') ||
+	    !take_digits(bytes, length_bytes, 4, 9999, &tm.tm_year))
+		return 0;
+	tm.tm_year -= 1900;
+	text_trim(bytes, length_bytes);
+	return time_of(tm);
+}
+
+static bool is_utc(const char *zone, size_t length_bytes)
+{
+	return text_equal(zone, length_bytes, "UTC") || text_equal(zone, length_bytes, "GMT") || text_equal(zone, length_bytes, "Z");
+}
+
+bool facts_parse_clock(const char *text, size_t text_bytes, struct facts_clock *clock)
+{
+	size_t offset = 0, length;
+	const char *line;
+
+	*clock = (struct facts_clock){0};
+	while (text_next_line(text, text_bytes, &offset, &line, &length)) {
+		bool zone;
+
+		text_trim(&line, &length);
+		zone = take_prefix(&line, &length, "Time zone:");
+		if (!zone && clock->local_ms == 0 && take_prefix(&line, &length, "Local time:")) {
+			clock->local_ms = take_asctime(&line, &length);
+			zone = true;
+		}
+		if (zone && is_utc(line, length))
+			clock->utc_ms = clock->local_ms;
+	}
+	return clock->local_ms != 0;
+}
+
+/* "Z", "+02:00", "-04:00": minutes east. */
+static bool read_offset(const char *bytes, size_t length_bytes, int *minutes)
+{
+	int hours, rest, sign = take_char(&bytes, &length_bytes, '-') ? -1 : 1;
+
+	*minutes = 0;
+	if (sign > 0 && text_equal(bytes, length_bytes, "Z"))
+		return true;
+	if (sign > 0 && !take_char(&bytes, &length_bytes, '+'))
+		return false;
+	if (!take_digits(&bytes, &length_bytes, 2, 23, &hours) || !take_char(&bytes, &length_bytes, ':') || !take_digits(&bytes, &length_bytes, 2, 59, &rest) ||
+	    length_bytes != 0)
+		return false;
+	*minutes = sign * (hours * 60 + rest);
+	return true;
+}
+
+bool facts_parse_timestamp(const char *text, size_t text_bytes, struct facts_clock *clock)
+{
+	struct tm tm = {0};
+	int minutes, digit;
+
+	*clock = (struct facts_clock){0};
+	text_trim(&text, &text_bytes);
+	if (!take_digits(&text, &text_bytes, 4, 9999, &tm.tm_year) || !take_char(&text, &text_bytes, '-') || !take_digits(&text, &text_bytes, 2, 12, &tm.tm_mon) ||
+	    !take_char(&text, &text_bytes, '-') || !take_digits(&text, &text_bytes, 2, 31, &tm.tm_mday) || !take_char(&text, &text_bytes, 'T') ||
+	    !take_clock_time(&text, &text_bytes, &tm))
+		return false;
+	if (take_char(&text, &text_bytes, '.'))
+		while (take_digits(&text, &text_bytes, 1, 9, &digit))
+			;
+	if (!read_offset(text, text_bytes, &minutes))
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	clock->local_ms = time_of(tm);
+	clock->utc_ms = clock->local_ms != 0 ? clock->local_ms - (int64_t)minutes * 60000 : 0;
+	return clock->local_ms != 0;
 }
 
 /* The first word of the slice to OUT; it stays empty when the word does not fit or is not plain printable ASCII. */

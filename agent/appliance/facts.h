@@ -13,6 +13,18 @@ enum { FACTS_FIRMWARE_BYTES = 64, FACTS_SERIAL_BYTES = 32 };
  * counts). True when at least one was found. */
 bool facts_parse_uptime(const char *text, size_t text_bytes, int64_t *reload_s, int64_t *reboot_s);
 
+/* What the appliance's clock showed: milliseconds since the epoch; 0 unknown. */
+struct facts_clock {
+	int64_t utc_ms;   /* known where the zone is: an offset, or UTC itself */
+	int64_t local_ms; /* of its time zone, counted as if that were UTC */
+};
+
+/* `Local time: Thu Jun 18 23:23:39 2020`, and UTC, GMT or another name of the zone behind it or in a line `Time zone: ...`. True when a time was read. */
+bool facts_parse_clock(const char *text, size_t text_bytes, struct facts_clock *clock);
+
+/* "2013-05-03T21:45:34-04:00", also with Z or a fraction of a second. True when it was read. */
+bool facts_parse_timestamp(const char *text, size_t text_bytes, struct facts_clock *clock);
+
 /* `Version: IDG.10.0.3.0 build ...` -> "IDG.10.0.3.0"; `Serial number: 0000001`. Only printable ASCII is taken. Empty strings where there is
  * none. True when a version was found. */
 bool facts_parse_version(const char *text, size_t text_bytes, char firmware[FACTS_FIRMWARE_BYTES], char serial[FACTS_SERIAL_BYTES]);

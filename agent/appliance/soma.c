@@ -138,7 +138,7 @@ int soma_path(char *out, size_t size_bytes, const char *name)
 
 /* Where an open element stands in a response. */
 enum place {
-	DOCUMENT, SKIPPED, ENVELOPE, BODY, RESPONSE, RESULT, ERRORS, WORDS, FAULT, FAULT_CODE, FAULT_REASON, CODE,
+	DOCUMENT, SKIPPED, ENVELOPE, BODY, RESPONSE, RESULT, ERRORS, WORDS, FAULT, FAULT_CODE, FAULT_REASON, CODE, TIMESTAMP,
 	STATUS, CONFIG, ROW, PROPERTY, NESTED, FILE_CONTENT, LISTING, FOLDER, ENTRY, SIZE, MODIFIED,
 };
 
@@ -151,6 +151,7 @@ static const struct {
 	{DOCUMENT, "Envelope", ENVELOPE},
 	{ENVELOPE, "Body", BODY},
 	{BODY, "response", RESPONSE},
+	{RESPONSE, "timestamp", TIMESTAMP},
 	{RESPONSE, "result", RESULT},
 	{RESPONSE, "error-log", ERRORS},
 	{RESULT, "error-log", ERRORS},
@@ -280,14 +281,15 @@ static void next_said(struct soma_reader *reader)
 		(void)buf_add_string(&reader->said, "; ");
 }
 
-static void add_code(struct soma_reader *reader, const char *bytes, size_t count)
+/* Adds text without white space; what does not fit is dropped. */
+static void add_plain(char *out, size_t size, const char *bytes, size_t count)
 {
-	size_t used = strlen(reader->code);
+	size_t used = strlen(out);
 
-	for (size_t i = 0; i < count && used + 1 < sizeof reader->code; i++)
+	for (size_t i = 0; i < count && used + 1 < size; i++)
 		if (!is_blank(bytes[i]))
-			reader->code[used++] = bytes[i];
-	reader->code[used] = '\0';
+			out[used++] = bytes[i];
+	out[used] = '\0';
 }
 
 /* ---- rows */
@@ -506,7 +508,8 @@ static int on_text(void *context, const char *bytes, size_t count)
 		add_said(&reader->said, bytes, count);
 		return 0;
 	case WORDS: add_said(&reader->said, bytes, count); return 0;
-	case CODE: add_code(reader, bytes, count); return 0;
+	case CODE: add_plain(reader->code, sizeof reader->code, bytes, count); return 0;
+	case TIMESTAMP: add_plain(reader->timestamp, sizeof reader->timestamp, bytes, count); return 0;
 	case PROPERTY:
 	case NESTED:
 	case SIZE:

@@ -99,6 +99,7 @@ struct soma_reader {
 	bool have_listing, have_status, have_config;
 	bool have_result;   /* also when it is empty */
 	char code[SOMA_CODE_BYTES];            /* faultcode */
+	char timestamp[40];                    /* as printed; "" not told */
 	char words[SOMA_WORDS_MAX_BYTES + 1];  /* foreign */
 	size_t words_bytes;
 

@@ -443,6 +443,7 @@ int xmi_input(struct xmi *xmi, const char *bytes, size_t count_bytes)
 enum xmi_status xmi_response(struct xmi *xmi, int http_status)
 {
 	const struct xmi_step *step;
+	struct facts_clock clock;
 	bool readable;
 
 	if (xmi->status != XMI_BUSY || !xmi->awaited)
@@ -450,6 +451,8 @@ enum xmi_status xmi_response(struct xmi *xmi, int http_status)
 	step = current(xmi);
 	readable = xmi->body_error.code == ERROR_NONE && soma_reader_end(&xmi->reader, &xmi->body_error) == 0;
 	xmi->awaited = false;
+	if (readable && facts_parse_timestamp(xmi->reader.timestamp, strlen(xmi->reader.timestamp), &clock))
+		xmi->facts->clock = clock;
 	if (xmi->status == XMI_FAILED)
 		fail(xmi); /* the end of the body was held back until now, and the file's function did not want it */
 	else

@@ -277,6 +277,19 @@ static int64_t span_of(const struct soma_row *row, const char *const names[3])
 	return span_s;
 }
 
+/* In the words of `show time`; where the response has a timestamp, that one counts. */
+static void take_clock(struct appliance_facts *facts, const struct soma_row *row)
+{
+	const char *time = soma_value(row, "time"), *zone = soma_value(row, "timezone");
+	struct facts_clock clock;
+	char line[128];
+
+	if (!zone)
+		zone = soma_value(row, "timezone2");
+	if (time && snprintf(line, sizeof line, "Local time: %s %s", time, zone ? zone : "") < (int)sizeof line && facts_parse_clock(line, strlen(line), &clock))
+		facts->clock = clock;
+}
+
 static int time_row(struct xmi *xmi, const struct soma_row *row, struct error *error)
 {
 	static const char *const reload[] = {"uptime3", "uptime2", "uptime"}, *const reboot[] = {"bootuptime3", "bootuptime2", "bootuptime"};
@@ -285,6 +298,7 @@ static int time_row(struct xmi *xmi, const struct soma_row *row, struct error *e
 	(void)error;
 	facts->uptime_reload_s = span_of(row, reload);
 	facts->uptime_reboot_s = span_of(row, reboot);
+	take_clock(facts, row);
 	facts->have_identity = facts->have_identity || facts->uptime_reload_s >= 0;
 	return 0;
 }
@@ -707,7 +721,7 @@ static int take_no_target(struct xmi *xmi)
 static const char *const none[] = {NULL};
 static const char *const state_of[] = {"Class", "Name", "AdminState", "OpState", "EventCode", "ErrorCode", NULL};
 static const char *const firmware_of[] = {"Serial", "Version", NULL};
-static const char *const time_of[] = {"uptime", "uptime2", "uptime3", "bootuptime", "bootuptime2", "bootuptime3", NULL};
+static const char *const time_of[] = {"time", "timezone", "timezone2", "uptime", "uptime2", "uptime3", "bootuptime", "bootuptime2", "bootuptime3", NULL};
 static const char *const manager_of[] = {"APIConnectGatewayService", NULL};
 static const char *const service_of[] = {"mAdminState", "GatewayPeering", "V5CompatibilityMode", NULL};
 static const char *const object_of[] = {"LocalAddress", "PersistenceLocation", NULL};

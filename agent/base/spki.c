@@ -16,6 +16,8 @@ enum {
 	TAG_CONSTRUCTED = 0x20,
 	TAG_IP_ADDRESS = 0x87, /* [7] of GeneralName */
 	LENGTH_BYTES_MAX = 4,
+	SUBJECT_ALT_NAME = 17, /* the last part of their object identifiers */
+	EXT_KEY_USAGE = 37,
 };
 
 struct der {
@@ -98,10 +100,15 @@ bool spki_find(const unsigned char *certificate, size_t certificate_bytes, size_
 	return true;
 }
 
-/* The GeneralNames of the subjectAltName extension. */
-static bool find_names(struct der tbs, struct der *names)
+static bool is_oid(const struct der *id, const unsigned char *wanted, size_t wanted_bytes)
 {
-	static const unsigned char subject_alt_name[] = {0x55, 0x1d, 0x11};
+	return id->left == wanted_bytes && memcmp(id->at, wanted, wanted_bytes) == 0;
+}
+
+/* The content of the sequence that is the value of the extension 2.5.29.NUMBER. */
+static bool find_extension(struct der tbs, unsigned char number, struct der *value)
+{
+	const unsigned char wanted[] = {0x55, 0x1d, number};
 	struct der extension, id, skipped;
 
 	for (unsigned tag = TAG_ISSUER_ID; tag <= TAG_SUBJECT_ID; tag++)
@@ -112,10 +119,10 @@ static bool find_names(struct der tbs, struct der *names)
 	while (expect(&tbs, TAG_SEQUENCE, &extension)) {
 		if (!expect(&extension, TAG_OID, &id))
 			return false;
-		if (id.left != sizeof subject_alt_name || memcmp(id.at, subject_alt_name, id.left) != 0)
+		if (!is_oid(&id, wanted, sizeof wanted))
 			continue;
 		(void)expect(&extension, TAG_BOOLEAN, &skipped); /* critical */
-		return expect(&extension, TAG_OCTET_STRING, &extension) && expect(&extension, TAG_SEQUENCE, names);
+		return expect(&extension, TAG_OCTET_STRING, &extension) && expect(&extension, TAG_SEQUENCE, value);
 	}
 	return false;
 }
@@ -125,10 +132,23 @@ bool spki_names_address(const unsigned char *certificate, size_t certificate_byt
 	struct der spki, rest, names, whole, name;
 	unsigned tag;
 
-	if (!find(certificate, certificate_bytes, &spki, &rest) || !find_names(rest, &names))
+	if (!find(certificate, certificate_bytes, &spki, &rest) || !find_extension(rest, SUBJECT_ALT_NAME, &names))
 		return false;
 	while (next(&names, &tag, &whole, &name))
 		if (tag == TAG_IP_ADDRESS && name.left == address_bytes && memcmp(name.at, address, address_bytes) == 0)
+			return true;
+	return false;
+}
+
+bool spki_is_for_servers(const unsigned char *certificate, size_t certificate_bytes)
+{
+	static const unsigned char server_auth[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01}, any[] = {0x55, 0x1d, EXT_KEY_USAGE, 0x00};
+	struct der spki, rest, uses, id;
+
+	if (!find(certificate, certificate_bytes, &spki, &rest) || !find_extension(rest, EXT_KEY_USAGE, &uses))
+		return true;
+	while (expect(&uses, TAG_OID, &id))
+		if (is_oid(&id, server_auth, sizeof server_auth) || is_oid(&id, any, sizeof any))
 			return true;
 	return false;
 }

@@ -125,6 +125,7 @@ void asking_last_event(struct asking *asking, struct asking_event *last)
 	if (!source)
 		return;
 	source_set_active(source, true);
+	source_set_clock(source, &asking->link->facts.clock);
 	source_set_history(source, take_line, &taking, ASKING_HISTORY_BYTES);
 	if (wait_for_source(asking, source, &last->error) == 0)
 		last->readable = source_history_age(source, &last->age_ms, &last->error) == 0;

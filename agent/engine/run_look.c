@@ -30,6 +30,8 @@ static void read_history(struct runner *r)
 {
 	struct error error = {0};
 
+	if (r->source)
+		source_set_clock(r->source, &r->link.facts.clock);
 	r->log.readable = r->source && source_history_age(r->source, &r->log.modified_age_ms, &error) == 0;
 	if (!r->log.readable && error.code != ERROR_NONE) {
 		(void)snprintf(r->log_trouble, sizeof r->log_trouble, "%s", error.what);

@@ -2,8 +2,17 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "engine/source_own.h"
+
+enum {
+	HALF_YEAR_DAYS = 183,
+	YEAR_DAYS = 366,            /* of LINE_TIME_SYSLOG */
+	YEAR_DAY_OF_MARCH = 59,     /* of a year without 29 February */
+};
+
+#define DAY_MS INT64_C(86400000)
 
 static const struct {
 	const char *name;
@@ -64,9 +73,71 @@ void source_set_history(struct source *source, source_line_function *function, v
 		source->ops->history(source);
 }
 
+void source_give_history(struct source *source, const char *line, size_t length_bytes)
+{
+	struct line parsed;
+
+	if (line_parse(line, length_bytes, &parsed)) {
+		source->history_kind = parsed.time_kind;
+		source->history_time_ms = parsed.time_ms;
+	}
+	if (source->history)
+		source->history(source->history_context, line, length_bytes);
+}
+
+/* ---- the appliance's clock */
+
+void source_set_clock(struct source *source, const struct facts_clock *clock)
+{
+	if (clock->utc_ms != 0)
+		source->clock = *clock;
+}
+
+/* Milliseconds since the start of a year that has 29 February. */
+static int64_t year_ms(int64_t clock_ms)
+{
+	time_t seconds = (time_t)(clock_ms / 1000);
+	struct tm tm;
+	int year;
+
+	if (!gmtime_r(&seconds, &tm))
+		return 0;
+	year = tm.tm_year + 1900;
+	if (tm.tm_yday >= YEAR_DAY_OF_MARCH && !(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)))
+		tm.tm_yday++;
+	return tm.tm_yday * DAY_MS + ((tm.tm_hour * 60 + tm.tm_min) * 60 + tm.tm_sec) * INT64_C(1000) + clock_ms % 1000;
+}
+
+int source_clock_time(const struct source *source, enum line_time_kind kind, int64_t *time_ms)
+{
+	const struct facts_clock *clock = &source->clock;
+
+	if (clock->utc_ms == 0 || kind == LINE_TIME_NONE)
+		return -1;
+	*time_ms = clock->utc_ms;
+	if (kind == LINE_TIME_SYSLOG)
+		*time_ms = year_ms(clock->local_ms != 0 && clock->local_ms < clock->utc_ms ? clock->local_ms : clock->utc_ms);
+	return 0;
+}
+
+int64_t source_behind_ms(enum line_time_kind kind, int64_t line_ms, int64_t time_ms)
+{
+	int64_t behind_ms = line_ms - time_ms;
+
+	if (kind == LINE_TIME_SYSLOG && behind_ms > HALF_YEAR_DAYS * DAY_MS)
+		return behind_ms - YEAR_DAYS * DAY_MS;
+	return kind == LINE_TIME_SYSLOG && behind_ms < -HALF_YEAR_DAYS * DAY_MS ? behind_ms + YEAR_DAYS * DAY_MS : behind_ms;
+}
+
 int source_history_age(const struct source *source, int64_t *age_ms, struct error *error)
 {
+	int64_t clock_ms;
+
 	*age_ms = source->history_age_ms;
+	if (source_clock_time(source, source->history_kind, &clock_ms) == 0) {
+		*age_ms = -source_behind_ms(source->history_kind, source->history_time_ms, clock_ms);
+		*age_ms = *age_ms > 0 ? *age_ms : 0;
+	}
 	if (source->history_error.code == ERROR_NONE && source_ready(source, error))
 		return 0;
 	if (source->history_error.code != ERROR_NONE)
@@ -99,10 +170,20 @@ bool source_mark(struct source *source, struct mark *mark)
 
 bool source_next(struct source *source, struct mono now, const char **line, size_t *length_bytes, struct error *error)
 {
-	bool got = source->ops->next(source, now, line, length_bytes, error);
+	bool got;
 
+	source->turn_bytes = 0;
+	source->more = source->turn_lines == SOURCE_TURN_LINES;
+	got = !source->more && source->ops->next(source, now, line, length_bytes, error);
+	source->turn_lines = got ? source->turn_lines + 1 : 0;
 	source->counts.lines += got;
 	return got;
+}
+
+void source_step(struct source *source, size_t count_bytes)
+{
+	source->turn_bytes += count_bytes + SOURCE_STEP_BYTES;
+	source->more = source->turn_bytes >= SOURCE_TURN_BYTES;
 }
 
 unsigned source_poll(const struct source *source, struct pollfd *fds)
@@ -112,7 +193,7 @@ unsigned source_poll(const struct source *source, struct pollfd *fds)
 
 struct mono source_deadline(const struct source *source)
 {
-	return source->ops->deadline(source);
+	return source->more ? (struct mono){0} : source->ops->deadline(source);
 }
 
 const struct source_counts *source_counts(const struct source *source)

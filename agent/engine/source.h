@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <stdbool.h>
 
+#include "appliance/facts.h"
 #include "base/error.h"
 #include "base/mono.h"
 #include "config.h"
@@ -22,6 +23,9 @@
 enum {
 	SOURCE_FDS_MAX = 12,           /* descriptors that one source waits for; syslog: listeners and connections */
 	SOURCE_LINE_MAX_BYTES = 16384, /* longer: skipped and counted */
+	SOURCE_TURN_LINES = 262144,    /* handed out in a row; then, and after SOURCE_TURN_BYTES that hold no line, source_next() is false once although there is more: who */
+	SOURCE_TURN_BYTES = 1048576,   /* sends without end must not hold the caller. source_deadline() is then in the past. More than what a kernel keeps of datagrams */
+	SOURCE_STEP_BYTES = 128,       /* what a step counts beside its bytes */
 };
 
 struct source_counts {
@@ -40,7 +44,7 @@ struct source; /* one per run; allocated once */
 typedef void source_line_function(void *context, const char *line, size_t length_bytes);
 
 /* Where it starts: as follow_open() says for the file. For xmi and cli: MARK NULL: what is there at the first look is old; MARK: goes on behind it, also across a rotation as
- * far as the rotated file can be read. For syslog: what arrives from now on; with MARK, lines whose appliance time is before the mark's are dropped.
+ * far as the rotated file can be read. For syslog: what arrives from now on; behind a mark, lines whose appliance time is before the mark's are dropped.
  * NULL and ERROR: a listener's address that cannot be taken, ... CONFIG must outlive it. */
 struct source *source_open(const struct config *config, const struct mark *mark, struct error *error);
 void source_close(struct source *source); /* NULL is fine */
@@ -49,7 +53,12 @@ void source_close(struct source *source); /* NULL is fine */
  * while the source gets ready. Call right after source_open(). syslog has none. NULL stops it. */
 void source_set_history(struct source *source, source_line_function *function, void *context, size_t limit_bytes);
 
-/* Behind a history: how long ago the last of it was logged, by this host's clock; 0 where that is not known. -1 and ERROR: there is no history, because the log cannot be read. */
+/* What the appliance's clock showed a moment ago; what is not known of it is 0. For the age of a history, and so that syslog lines from before it are old when nothing
+ * was heard before the mark. */
+void source_set_clock(struct source *source, const struct facts_clock *clock);
+
+/* Behind a history: how long ago the last of it was logged, for file by this host's clock, for xmi and cli by the appliance's (source_set_clock); 0 where that is not known.
+ * -1 and ERROR: there is no history, because the log cannot be read. */
 int source_history_age(const struct source *source, int64_t *age_ms, struct error *error);
 
 /* Lets the source make its own log target (manage_target). Without this call it changes nothing on the appliance: a missing target is then an error. */

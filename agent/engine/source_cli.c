@@ -145,7 +145,7 @@ static void give_history(struct source_cli *cli)
 	if (left > cli->text_bytes)
 		left = cli->text_bytes;
 	while (cli->source.history && text_next_line(cli->text, left, &offset, &line, &length))
-		cli->source.history(cli->source.history_context, line, length);
+		source_give_history(&cli->source, line, length);
 	cli->source.history = NULL;
 }
 
@@ -210,12 +210,22 @@ static void take_answer(struct source_cli *cli, struct mono now, struct error *e
 	snapshot_look(&cli->snapshot);
 }
 
+/* Perhaps a refusal that was not said. */
+static bool closed_behind_password(const struct source_cli *cli)
+{
+	return cli->link.error.code == ERROR_LOST && cli->link.dialogue.password_sent && cli->link.dialogue.probes == 0;
+}
+
 static void take_failure(struct source_cli *cli, struct mono now, struct error *error)
 {
 	struct error why = cli->link.error, said = {0};
 
 	if (why.code == ERROR_ANSWER)
 		(void)error_set(&said, ERROR_ANSWER, other_source, "the log cannot be read with \"%s\": %.400s", cli->command, why.what);
+	if (closed_behind_password(cli))
+		(void)error_set(&said, ERROR_AUTH, "log in once by hand; if that works, run the same command again",
+				"the log cannot be read: the session was closed behind the password, which can be a refusal, so it is not sent again (accounts get locked): %.300s",
+				why.what);
 	fail(cli, said.code != ERROR_NONE ? &said : &why, now, error);
 }
 
@@ -279,13 +289,16 @@ static bool next(struct source *source, struct mono now, const char **line, size
 {
 	struct source_cli *cli = self(source);
 
-	do
+	for (;;) {
 		while (snapshot_next(&cli->snapshot, line, length_bytes))
 			if (is_new(cli, *line, *length_bytes)) {
 				count(cli);
 				return true;
 			}
-	while (step(cli, now, error));
+		if (source->more || !step(cli, now, error))
+			break;
+		source_step(source, cli->handing_out ? cli->given : 0);
+	}
 	count(cli);
 	return false;
 }

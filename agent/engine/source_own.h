@@ -3,6 +3,7 @@
 #define DRR_ENGINE_SOURCE_OWN_H
 
 #include "engine/source.h"
+#include "watch/line.h"
 
 enum {
 	SOURCE_IDLE_POLL_MS = 30000,   /* xmi, cli: between two looks while nobody waits for a line */
@@ -41,6 +42,12 @@ struct source {
 	const struct config *config;
 	bool active;
 	bool may_change;               /* the appliance's configuration */
+	bool more;                     /* next() has stopped before it was through */
+	unsigned turn_lines;           /* handed out in a row */
+	size_t turn_bytes;             /* in this call of next() */
+	struct facts_clock clock;
+	enum line_time_kind history_kind; /* of the history's last line; LINE_TIME_NONE: there was none */
+	int64_t history_time_ms;
 	int64_t history_age_ms;
 	struct error history_error;    /* file: why it could not be read; the others say that by ready() */
 	source_line_function *history; /* NULL: nobody wants it (any more) */
@@ -58,6 +65,18 @@ struct source *source_syslog_open(const struct config *config, const struct mark
 
 /* SIZE zeroed bytes that begin with a struct source; NULL and ERROR. */
 void *source_allocate(size_t size_bytes, const struct source_ops *ops, const struct config *config, struct error *error);
+
+/* A step of next() that moved COUNT bytes, without a line: sets SOURCE->more where it is enough for one call. */
+void source_step(struct source *source, size_t count_bytes);
+
+/* For whoever wants the history. */
+void source_give_history(struct source *source, const char *line, size_t length_bytes);
+
+/* What the appliance's clock would have written into a line of KIND, at the earliest: whether a time without a zone is local is not known. 0 or -1: not known. */
+int source_clock_time(const struct source *source, enum line_time_kind kind, int64_t *time_ms);
+
+/* How long the line lies behind the time, which may be in the next year where times have none; below 0: before it. */
+int64_t source_behind_ms(enum line_time_kind kind, int64_t line_ms, int64_t time_ms);
 
 struct mono source_pace_due(const struct source *source, const struct source_pace *pace);
 void source_pace_ask(struct source_pace *pace);

@@ -6,13 +6,7 @@
 #include "platform/listen.h"
 #include "watch/syslog.h"
 
-enum {
-	HALF_YEAR_DAYS = 183,
-	YEAR_DAYS = 366, /* of LINE_TIME_SYSLOG */
-	FRAMES_NONE = LISTEN_CONNECTIONS_MAX,
-};
-
-#define DAY_MS INT64_C(86400000)
+enum { FRAMES_NONE = LISTEN_CONNECTIONS_MAX, TIME_KINDS = LINE_TIME_NUMERIC + 1 };
 
 struct source_syslog {
 	struct source source;
@@ -20,6 +14,8 @@ struct source_syslog {
 	struct tls_identity *identity;
 	bool have_from;          /* lines before FROM were handed out before the restart */
 	struct mark from;
+	bool have_floor[TIME_KINDS]; /* by kind of time: lines before FLOOR_MS are older than the mark, by the clock that the appliance showed */
+	int64_t floor_ms[TIME_KINDS];
 	bool have_last;
 	struct mark last;        /* the time of the last line handed out */
 	unsigned frames_open;    /* the connection whose frames may hold messages; FRAMES_NONE */
@@ -40,18 +36,17 @@ static const struct source_syslog *self_const(const struct source *source)
 
 /* ---- lines */
 
-/* Whether the line is before the mark, as far as its kind of time can tell. Times without a year: what lies more than half a year back is ahead. */
+/* Whether the line is before the mark, as far as its kind of time can tell. */
 static bool is_before(const struct line *line, const struct mark *mark)
 {
-	int64_t ahead_ms = line->time_ms - mark->time_ms;
+	return line->time_kind == mark->time_kind && source_behind_ms(line->time_kind, line->time_ms, mark->time_ms) < 0;
+}
 
-	if (line->time_kind != mark->time_kind)
-		return false;
-	if (line->time_kind == LINE_TIME_SYSLOG && ahead_ms > HALF_YEAR_DAYS * DAY_MS)
-		ahead_ms -= YEAR_DAYS * DAY_MS;
-	else if (line->time_kind == LINE_TIME_SYSLOG && ahead_ms < -HALF_YEAR_DAYS * DAY_MS)
-		ahead_ms += YEAR_DAYS * DAY_MS;
-	return ahead_ms < 0;
+static bool is_old(const struct source_syslog *syslog, const struct line *line)
+{
+	if (syslog->have_from && is_before(line, &syslog->from))
+		return true;
+	return syslog->have_floor[line->time_kind] && source_behind_ms(line->time_kind, line->time_ms, syslog->floor_ms[line->time_kind]) < 0;
 }
 
 /* The line of a message that is to be handed out. */
@@ -64,7 +59,7 @@ static bool take_message(struct source_syslog *syslog, const char *message, size
 		syslog->source.counts.foreign++;
 		return false;
 	}
-	if (syslog->have_from && is_before(&parsed, &syslog->from))
+	if (is_old(syslog, &parsed))
 		return false;
 	/* The latest: an appliance that was cut off may send older lines after newer ones. */
 	if (!syslog->have_last || !is_before(&parsed, &syslog->last))
@@ -186,8 +181,11 @@ static bool next(struct source *source, struct mono now, const char **line, size
 	struct listen_news news;
 
 	(void)error;
-	while (!got && listen_next(syslog->listen, now, &news) != LISTEN_NOTHING)
+	while (!got && !source->more && listen_next(syslog->listen, now, &news) != LISTEN_NOTHING) {
 		got = take_news(syslog, &news, line, length_bytes);
+		if (!got)
+			source_step(source, news.count_bytes);
+	}
 	count_long(syslog);
 	return got;
 }
@@ -214,10 +212,14 @@ static bool mark_syslog(struct source *source, struct mark *mark)
 {
 	struct source_syslog *syslog = self(source);
 
-	if (syslog->have_last) { /* what the appliance queued before, and sends only now, is no news */
+	/* What the appliance queued before, and sends only now, is no news. */
+	for (unsigned kind = LINE_TIME_ZULU; kind < TIME_KINDS; kind++)
+		syslog->have_floor[kind] = source_clock_time(source, (enum line_time_kind)kind, &syslog->floor_ms[kind]) == 0;
+	if (syslog->have_last)
 		syslog->from = syslog->last;
-		syslog->have_from = true;
-	}
+	else if (syslog->have_floor[LINE_TIME_ZULU] && !syslog->have_from)
+		syslog->from = (struct mark){.kind = MARK_TIME, .time_kind = LINE_TIME_ZULU, .time_ms = syslog->floor_ms[LINE_TIME_ZULU]};
+	syslog->have_from = syslog->have_from || syslog->have_last || syslog->have_floor[LINE_TIME_ZULU];
 	if (syslog->have_from)
 		*mark = syslog->from;
 	return syslog->have_from;

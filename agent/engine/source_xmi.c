@@ -130,12 +130,26 @@ static const char *differs(const struct appliance_log_target *target, const char
 	return hears(target) ? NULL : "it lacks events of apic-gw-service or apigw that a run waits for";
 }
 
+/* Another target that writes our file. */
+static bool shares_file(const struct appliance_log_target *target, const char *file)
+{
+	return strcmp(target->name, CONFIG_OWN_TARGET) != 0 && strcmp(target->type, "file") == 0 && strcmp(target->admin_state, "disabled") != 0 &&
+	       same_file(target->file, file);
+}
+
 static bool judge_targets(const struct source_xmi *xmi, bool *missing, struct error *error)
 {
 	const struct appliance_facts *facts = &xmi->facts;
 	const char *why;
 
 	*missing = false;
+	for (unsigned i = 0; i < facts->log_target_count && i < APPLIANCE_LOG_TARGETS_MAX; i++)
+		if (shares_file(&facts->log_targets[i], xmi->source.config->log.path)) {
+			(void)error_set(error, ERROR_CONFIG, "set path in [log] to a file of its own (logtemp:///NAME), or manage_target = no to read the one that is there",
+					"the log target \"%s\" of the appliance writes %s already: two writers of one file spoil it", facts->log_targets[i].name,
+					facts->log_targets[i].file);
+			return false;
+		}
 	for (unsigned i = 0; i < facts->log_target_count && i < APPLIANCE_LOG_TARGETS_MAX; i++) {
 		if (strcmp(facts->log_targets[i].name, CONFIG_OWN_TARGET) != 0)
 			continue;
@@ -175,8 +189,7 @@ static void give_history(struct source_xmi *xmi)
 	size_t length;
 
 	while (split_next(&xmi->history->split, &line, &length))
-		if (xmi->source.history)
-			xmi->source.history(xmi->source.history_context, line, length);
+		source_give_history(&xmi->source, line, length);
 }
 
 static int take_history(void *context, const char *bytes, size_t count_bytes)
@@ -226,6 +239,12 @@ static void after_files(struct source_xmi *xmi, struct mono now)
 
 	xmi->file_read = true;
 	xmi->seen = xmi->listed;
+	if (snapshot_is_cut_short(&xmi->snapshot)) {
+		xmi->seen.known = false;
+		end_look(xmi, now);
+		source_pace_ask(&xmi->pace); /* the next look goes on at once */
+		return;
+	}
 	if (!xmi->source.history || (xmi->history = calloc(1, sizeof *xmi->history)) == NULL) {
 		end_look(xmi, now);
 		return;
@@ -245,8 +264,8 @@ static void after_history(struct source_xmi *xmi, struct mono now)
 	size_t length;
 
 	if (xmi->history->number == 1 && offset > 0) {
-		if (split_rest(&xmi->history->split, &line, &length) && xmi->source.history)
-			xmi->source.history(xmi->source.history_context, line, length);
+		if (split_rest(&xmi->history->split, &line, &length))
+			source_give_history(&xmi->source, line, length);
 		fetch_history(xmi, 0, offset, now);
 		return;
 	}
@@ -345,6 +364,7 @@ static void take_list(struct source_xmi *xmi, struct mono now)
 /* The operation has ended well. */
 static void proceed(struct source_xmi *xmi, struct mono now, struct error *error)
 {
+	source_set_clock(&xmi->source, &xmi->facts.clock);
 	switch (xmi->work) {
 	case TARGETS:
 		take_targets(xmi, now, error);
@@ -452,8 +472,11 @@ static bool next(struct source *source, struct mono now, const char **line, size
 	struct source_xmi *xmi = self(source);
 	bool got = snapshot_next(&xmi->snapshot, line, length_bytes);
 
-	while (!got && step(xmi, now, error))
+	while (!got && !source->more && step(xmi, now, error)) {
 		got = snapshot_next(&xmi->snapshot, line, length_bytes);
+		if (!got)
+			source_step(source, (size_t)xmi->moved);
+	}
 	count(xmi);
 	return got;
 }

@@ -6,6 +6,10 @@
  * last, and the one that was left is looked at again: had it another number by then, a text may have been skipped. What cannot be found is
  * counted (lost_marks where there are rotated texts, truncations where there are none; both are gaps), and the present text is read from its start.
  *
+ * Where TEXT is missing or empty at the first look, the place is the end of the newest rotated text. Where there is none of these either, everything that appears is new.
+ * A place whose bytes hold no time may be a start that all texts share: then the next older text is looked at, too, and a gap is counted where it fits as well and is
+ * not the one that was there before.
+ *
  * A look:   snapshot_look(), then while snapshot_wanted() >= 0: fetch that text: snapshot_begin(), snapshot_input()..., snapshot_end().
  *           Between any two of these calls snapshot_next() hands out lines; it must be false before snapshot_begin(). */
 #ifndef DRR_WATCH_SNAPSHOT_H
@@ -24,6 +28,7 @@ enum {
 	SNAPSHOT_ROTATIONS_MAX = 3,      /* TEXT.1 ... TEXT.3: what an appliance keeps by default */
 	SNAPSHOT_MOVE_MIN_BYTES = 32,    /* snapshot_move() needs this much to know the place by */
 	SNAPSHOT_PASSES_MAX = 64,        /* fetches of one look; the next look goes on */
+	SNAPSHOT_SIBLING_BYTES = 1024,   /* first bytes of the next older text that tell it from another one */
 };
 
 enum snapshot_end {
@@ -45,6 +50,12 @@ struct snapshot_place {
 	unsigned char tail[MARK_TAIL_MAX_BYTES];        /* the last bytes before OFFSET */
 };
 
+/* First bytes of a text, up to SNAPSHOT_SIBLING_BYTES. */
+struct snapshot_sibling {
+	uint32_t bytes, crc;
+	bool known;
+};
+
 struct snapshot {
 	struct snapshot_counts counts;
 	struct split split; /* split.long_lines counts */
@@ -54,13 +65,15 @@ struct snapshot {
 	unsigned rotations;
 	bool known;              /* WANT is a place */
 	struct mark want;        /* the place, while the pass has not got there */
-	enum { SNAPSHOT_SEARCH, SNAPSHOT_ENTER, SNAPSHOT_VERIFY, SNAPSHOT_OVER } stage;
-	enum { SNAPSHOT_ROTATED, SNAPSHOT_TRUNCATED, SNAPSHOT_LOST } cause; /* of SNAPSHOT_ENTER */
+	bool untouched;          /* ... before all texts: none had a byte yet */
+	enum snapshot_stage { SNAPSHOT_SEARCH, SNAPSHOT_DOUBT, SNAPSHOT_ENTER, SNAPSHOT_VERIFY, SNAPSHOT_OVER } stage;
+	enum { SNAPSHOT_ROTATED, SNAPSHOT_BEGUN, SNAPSHOT_TRUNCATED, SNAPSHOT_LOST } cause; /* of SNAPSHOT_ENTER */
 	bool entering;           /* no line of the entered text was handed out yet */
 	unsigned number;         /* of the text of this stage */
 	unsigned passes;
+	bool cut_short;          /* there were too many of them */
 	bool rotated_there;      /* a rotated text exists */
-	enum { SNAPSHOT_SEEK, SNAPSHOT_GIVE, SNAPSHOT_SKIP, SNAPSHOT_OTHER, SNAPSHOT_SAME } pass;
+	enum snapshot_pass { SNAPSHOT_SEEK, SNAPSHOT_GIVE, SNAPSHOT_SKIP, SNAPSHOT_OTHER, SNAPSHOT_SAME } pass;
 	bool adopted;            /* the pass's place is the place */
 	bool full;               /* the pass ended because there was no room */
 	bool whole;              /* the pass got to the end of its text: what is unfinished there is so in the log as well */
@@ -69,7 +82,13 @@ struct snapshot {
 	struct snapshot_place place; /* of the pass: what was skipped or handed out */
 	unsigned entered_number;
 	unsigned left_number;    /* the rotated text that was left for the one that is entered, and its first bytes */
-	uint32_t left_head_bytes, left_head;
+	struct mark left;
+	struct snapshot_place aside; /* of a pass of SNAPSHOT_DOUBT or SNAPSHOT_VERIFY, which leaves the place alone */
+	bool weak;               /* the place that was found proves little; it is WEAK_AT */
+	bool first;              /* ... and it is the one of a first look */
+	struct mark weak_at;
+	struct snapshot_sibling sibling, met; /* the text before the place's, as last met; the one of this pass */
+	bool met_same;
 	char memory[SNAPSHOT_BUFFER_BYTES];
 };
 
@@ -102,6 +121,9 @@ bool snapshot_mark(struct snapshot *snapshot, struct mark *mark);
 
 /* How much of its text lies before the place, whichever number that text has now. */
 uint64_t snapshot_offset(const struct snapshot *snapshot);
+
+/* Whether the look that is over ended only because of SNAPSHOT_PASSES_MAX. */
+bool snapshot_is_cut_short(const struct snapshot *snapshot);
 
 /* For a text that loses lines at its start while it gets new ones at its end: whether the look has just found out that TEXT is not the one of the place. */
 bool snapshot_is_lost(const struct snapshot *snapshot);

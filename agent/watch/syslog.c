@@ -244,6 +244,16 @@ static bool zone_minutes(const char *zone, int *minutes)
 	return true;
 }
 
+/* Whether there is such a day and time: timegm() makes 2 March out of 31 February. */
+static bool is_time(const struct tm *tm)
+{
+	struct tm same = *tm;
+
+	same.tm_sec = 0; /* 60: a leap second */
+	return tm->tm_sec <= 60 && timegm(&same) != (time_t)-1 && same.tm_mon == tm->tm_mon && same.tm_mday == tm->tm_mday && same.tm_hour == tm->tm_hour &&
+	       same.tm_min == tm->tm_min;
+}
+
 /* 2020-06-18T23:23:39.332+02:00 to 20200618T212339.332Z. -1: it is no such time. */
 static int zulu_of(const char *text, char out[SYSLOG_TIME_BYTES])
 {
@@ -265,6 +275,8 @@ static int zulu_of(const char *text, char out[SYSLOG_TIME_BYTES])
 		return -1;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
+	if (!is_time(&tm))
+		return -1;
 	seconds = timegm(&tm) - (time_t)minutes * 60;
 	if (!gmtime_r(&seconds, &tm) || strftime(out, SYSLOG_TIME_BYTES, "%Y%m%dT%H%M%S", &tm) != 15)
 		return -1;
@@ -309,7 +321,7 @@ static bool take_structured_data(struct cursor *c)
 	return take(c, ' ');
 }
 
-/* "1 TIME HOST APP PROCID MSGID SD MSG"; TIME may be "-": then OUT is empty. */
+/* "1 TIME HOST APP PROCID MSGID SD MSG"; TIME may be "-": then OUT is empty, as it is where APP names a program. */
 static bool take_rfc5424(struct cursor *c, char out[SYSLOG_TIME_BYTES])
 {
 	struct cursor start = *c;
@@ -320,8 +332,13 @@ static bool take_rfc5424(struct cursor *c, char out[SYSLOG_TIME_BYTES])
 	if (take(c, '-') ? !take(c, ' ') : !take_time(c, out))
 		return false;
 	for (unsigned i = 0; i < 4; i++) {
-		if (take_token(c, SYSLOG_HOST_MAX_BYTES))
+		size_t from = c->at;
+
+		if (take_token(c, SYSLOG_HOST_MAX_BYTES)) {
+			if (i == 1 && (c->bytes[from] != '-' || c->at - from != 2))
+				out[0] = '\0';
 			continue;
+		}
 		*c = start;
 		return false;
 	}
@@ -384,5 +401,5 @@ bool syslog_line(const char *message, size_t length_bytes, char *out, const char
 		return false;
 	if (line_here(&c, header_time, out, line, line_bytes, parsed))
 		return true;
-	return take_tag(&c) && line_here(&c, header_time, out, line, line_bytes, parsed);
+	return take_tag(&c) && line_here(&c, "", out, line, line_bytes, parsed);
 }

@@ -1,5 +1,6 @@
 /* Each byte is something that happens: to the log (lines, halves of lines, rotations, truncations) or to the reader (looks, cut or whole, restarts from the mark).
- * No line comes twice or out of order; and as long as nothing was truncated and no rotation is out of reach, none is missing. */
+ * It begins with a log, with none, or with a rotated one. No line comes twice or out of order; as long as nothing was truncated and no rotation is out of reach, none
+ * is missing; and where one is missing and nothing was truncated, a gap is counted. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct { char bytes[TEXT_BYTES]; size_t length; bool there; } texts[TEXTS];
 static struct snapshot snapshot;
 static unsigned written, next, rotations;
-static bool may_miss;
+static uint64_t gaps; /* of the snapshots before the last restart */
+static bool may_miss, truncated, missed;
 static size_t piece;
 
 static void check(bool right)
@@ -46,6 +48,7 @@ static void take_lines(void)
 
 		check(length >= 21 && line[length] == '\n' && number < written);
 		check(may_miss ? number >= next : number == next);
+		missed = missed || number > next;
 		next = number + 1;
 	}
 }
@@ -91,6 +94,7 @@ static void restart(void)
 		return;
 	mark_format(&mark, text);
 	check(mark_parse(text, strlen(text), &mark) == 0);
+	gaps += snapshot.counts.gaps;
 	snapshot_init(&snapshot, "log", SNAPSHOT_ROTATIONS_MAX, &mark);
 }
 
@@ -98,12 +102,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	memset(texts, 0, sizeof texts);
 	written = next = rotations = 0;
-	may_miss = false;
+	gaps = 0;
+	may_miss = truncated = missed = false;
 	if (size == 0)
 		return 0;
 	piece = 1 + data[0] % 64;
-	write_line(0);
-	next = 1;
+	if (data[0] < 128)
+		write_line(0);
+	if (data[0] >= 64 && data[0] < 128)
+		rotate(false);
+	next = written;
+	rotations = data[0] >= 64; /* nothing is known yet of the text that comes first */
 	snapshot_init(&snapshot, "log", SNAPSHOT_ROTATIONS_MAX, NULL);
 	look(SIZE_MAX);
 	for (size_t i = 1; i < size && i < 200; i++)
@@ -117,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case 3:
 			/* Cut to nothing and begun again, with what is newer. */
 			texts[0].length = 0;
-			may_miss = true;
+			may_miss = truncated = true;
 			if (data[i] & 1)
 				write_line(data[i]);
 			break;
@@ -128,5 +137,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	write_line(0);
 	look(SIZE_MAX);
 	check(may_miss || next == written);
+	check(truncated || !missed || gaps + snapshot.counts.gaps > 0);
 	return 0;
 }

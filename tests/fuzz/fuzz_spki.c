@@ -16,5 +16,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (named && !found)
 		abort();
 	(void)spki_names_address(data, size, v6, sizeof v6);
+	(void)spki_is_for_servers(data, size);
 	return 0;
 }

@@ -88,7 +88,7 @@ def xmi_credentials():
 
 SYSLOG = {
     "udp": ("udp", {}),
-    "udp, rfc5424": ("udp", {"syslog_header": "rfc5424"}),
+    "udp, rfc5424": ("udp", {"syslog_header": "rfc5424", "syslog_body": "line"}),
     "udp, bare": ("udp", {"syslog_header": "bare"}),
     "udp, the line's own time as well": ("udp", {"syslog_body": "line"}),
     "tcp, newlines": ("tcp", {}),
@@ -160,6 +160,25 @@ def add_cli_refused(how, words):
 
 for _how, _words in {"refused": ["show logging gwd-log"], "unknown": ["show logging gwd-log"], "plain": ["can be read as a log line"]}.items():
     add_cli_refused(_how, _words)
+
+
+# ---- an old waiting line, in a target that shows nothing else since
+
+def old_waiting(name, configure, switches, age_s, code):
+    @case(f"source {name}: a waiting line of {age_s} s ago in a quiet log", slow=age_s < 3600)
+    def quiet():
+        with World(members=1, **switches) as world:
+            # The appliance's clock is another one; only its own counts.
+            world.lab.set("gw1.clock_offset", "-90000")
+            old = time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time() - 90000 - age_s))
+            line = f"{old}.000Z [0x88e000d7][apic-gw-service][notice] apic-gw-service(default): tid(1): Waiting for gateway service registration."
+            world.lab.call("log", member="gw1", raw=line + "\\n")
+            equal(world.call(configure(world), "run", "--steps", "bounce").exit, code, "exit")
+
+
+for _name, _configure, _switches in (("xmi", xmi_log, {"xmi": "yes"}), ("xmi, responses without a time", xmi_log, {"xmi": "yes", "xmi_no_timestamp": "yes"}), ("cli", cli_log, {})):
+    old_waiting(_name, _configure, _switches, 7200, 0)
+    old_waiting(_name, _configure, _switches, 30, 3)
 
 
 # ---- every source, disturbed in the middle of the wait

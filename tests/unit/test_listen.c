@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -183,6 +184,57 @@ static void one_connection_too_many(void **state)
 		close(fds[i]);
 }
 
+/* ... but not for somebody who is not allowed. */
+static void a_stranger_makes_nobody_leave(void **state)
+{
+	int fds[LISTEN_CONNECTIONS_MAX], other;
+
+	(void)state;
+	open_doors("127.0.0.1", "127.0.0.1");
+	for (unsigned i = 0; i < LISTEN_CONNECTIONS_MAX; i++) {
+		fds[i] = caller("127.0.0.1", 1);
+		assert_int_equal(next(), LISTEN_OPENED);
+	}
+	other = caller("127.0.0.2", 1);
+	assert_int_equal(next(), LISTEN_FOREIGN);
+	for (unsigned i = 0; i < LISTEN_CONNECTIONS_MAX; i++) {
+		say(fds[i], "x");
+		assert_int_equal(next(), LISTEN_BYTES);
+		assert_int_equal(news.connection, i);
+		close(fds[i]);
+	}
+	close(other);
+}
+
+/* Without a descriptor to be had, whoever waits at the door is not told of again and again; datagrams are heard meanwhile, and the door is tried again. */
+static void without_descriptors(void **state)
+{
+	struct rlimit limit, none;
+	struct pollfd fds[LISTEN_FDS_MAX];
+	struct mono now = clock_now();
+	int fd, datagrams_from;
+
+	(void)state;
+	open_doors("127.0.0.1", "127.0.0.1");
+	datagrams_from = caller("127.0.0.1", 0);
+	fd = caller("127.0.0.1", 1);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){0, limit.rlim_max}; /* no new one; those that there are stay */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(listen_next(listener, now, &news), LISTEN_NOTHING);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(listen_poll(listener, fds), 1);
+	assert_int_equal(listen_deadline(listener).ms, now.ms + LISTEN_REST_MS);
+	say(datagrams_from, "one");
+	while (listen_next(listener, now, &news) != LISTEN_DATAGRAM)
+		;
+	now = mono_add_ms(now, LISTEN_REST_MS);
+	assert_int_equal(listen_next(listener, now, &news), LISTEN_OPENED);
+	assert_int_equal(listen_poll(listener, fds), 3);
+	close(fd);
+	close(datagrams_from);
+}
+
 /* All addresses: IPv4 callers arrive mapped into IPv6, and are compared as what they are. */
 static void mapped_addresses(void **state)
 {
@@ -236,7 +288,8 @@ static void doors_that_cannot_be_opened(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(datagrams), CASE(dropped_datagrams), CASE(connections), CASE(one_connection_too_many), CASE(mapped_addresses),
+		CASE(datagrams), CASE(dropped_datagrams), CASE(connections), CASE(one_connection_too_many), CASE(a_stranger_makes_nobody_leave), CASE(without_descriptors),
+		CASE(mapped_addresses),
 		CASE(doors_that_cannot_be_opened),
 	};
 

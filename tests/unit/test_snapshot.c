@@ -190,6 +190,96 @@ static void a_missing_text_is_new_when_it_appears(void **state)
 	assert_counts(0, 0, 0, 0);
 }
 
+/* A reload, or a rotation, right before the first look: the rotated text is old, and what comes later is new, wherever it stands by then. */
+static void begins_while_the_text_is_missing_or_empty(void **state)
+{
+	for (unsigned empty = 0; empty < 2; empty++)
+		for (unsigned again = 0; again < 2; again++) {
+			struct mark mark;
+
+			set_text(0, empty ? "" : NULL);
+			set_text(1, HEAD "old\n");
+			set_text(2, HEAD "older\n");
+			set_text(3, NULL);
+			start(NULL);
+			assert_string_equal(look(), "");
+			set_text(0, NULL);
+			assert_string_equal(look(), "");
+			mark = mark_now();
+			if (again)
+				restart(&mark);
+			set_text(0, "new\n");
+			rotate("newer\n");
+			assert_string_equal(look(), "new|newer|");
+			assert_counts(2, 0, 0, 0);
+		}
+}
+
+/* Nothing at all at the first look: everything is new, in whatever number of texts. */
+static void begins_before_all_texts(void **state)
+{
+	struct mark mark;
+
+	for (unsigned again = 0; again < 2; again++) {
+		for (unsigned i = 0; i < TEXTS; i++)
+			set_text(i, NULL);
+		start(NULL);
+		assert_string_equal(look(), "");
+		mark = mark_now();
+		if (again)
+			restart(&mark);
+		set_text(0, "one\n");
+		rotate("two\n");
+		rotate("three\n");
+		assert_string_equal(look(), "one|two|three|");
+		assert_counts(2, 0, 0, 0);
+		assert_string_equal(look(), "");
+	}
+	/* As many as can be fetched: there may have been more. */
+	restart(&mark);
+	rotate("four\n");
+	assert_string_equal(look(), "one|two|three|four|");
+	assert_counts(3, 0, 0, 1);
+}
+
+/* ... and rotated once more between two fetches: the text that was passed by is missed, and that is said. */
+static void begins_and_is_rotated_between_two_fetches(void **state)
+{
+	start(NULL);
+	look();
+	set_text(0, "one\n");
+	rotate_before = 0;
+	rotate_to = "two\n";
+	assert_string_equal(look(), "two|");
+	assert_counts(0, 0, 0, 1);
+}
+
+/* All texts begin with the same bytes, and the place is among them: lines of TEXT.1 are missed, and that is said. */
+static void a_start_that_all_texts_share(void **state)
+{
+	for (unsigned again = 0; again < 2; again++) {
+		struct mark mark;
+
+		set_text(0, "<log>\n");
+		set_text(1, "<log>\nold\n");
+		start(NULL);
+		assert_string_equal(look(), "");
+		assert_string_equal(look(), "");
+		assert_counts(0, 0, 0, 0); /* the older text was there before */
+		mark = mark_now();
+		if (again)
+			restart(&mark);
+		append("missed\n");
+		rotate("<log>\nnew\n");
+		assert_string_equal(look(), "new|");
+		assert_counts(0, 0, 0, 1);
+		assert_string_equal(look(), "");
+		append("newer\n");
+		assert_string_equal(look(), "newer|");
+		assert_counts(0, 0, 0, 1);
+	}
+}
+
 /* Case 38: a restarted agent goes on behind the mark, and hands nothing out twice. */
 static void goes_on_from_a_mark(void **state)
 {
@@ -235,8 +325,8 @@ static void rotation_between_two_looks(void **state)
 	start(NULL);
 	look();
 	append("two\n");
-	rotate("three\n");
-	assert_string_equal(look(), "two|three|");
+	rotate("20200618T232340.002Z three\n");
+	assert_string_equal(look(), "two|20200618T232340.002Z three|");
 	assert_counts(1, 0, 0, 0);
 	append("four\n");
 	assert_string_equal(look(), "four|");
@@ -689,22 +779,47 @@ static unsigned pick(unsigned count)
 	return (random_state >> 16) % count;
 }
 
-/* Lines in two halves, rotations, cuts and restarts in any order, never more than three rotations between two looks: each line comes exactly once and in order. */
+static unsigned written, next;
+
+/* One look; each line of it is the next one. */
+static void look_in_order(void)
+{
+	look();
+	for (const char *at = seen.data; *at; at = strchr(at, '|') + 1)
+		if (strncmp(at, "2020", 4) != 0)
+			assert_int_equal(strtoul(at, NULL, 10), next++);
+}
+
+/* How the log is at the first look. Returns how many rotations may follow before the next whole look. */
+static unsigned begin_somehow(unsigned how)
+{
+	for (unsigned i = 0; i < TEXTS; i++)
+		set_text(i, NULL);
+	if (how % 3 == 0)
+		set_text(0, HEAD);
+	if (how % 3 == 1) { /* rotated a moment ago */
+		set_text(1, HEAD "old\n");
+		set_text(0, how % 2 ? "" : NULL);
+	}
+	start(NULL);
+	look();
+	return how % 3 == 0 ? SNAPSHOT_ROTATIONS_MAX : SNAPSHOT_ROTATIONS_MAX - 1;
+}
+
+/* Lines in two halves, rotations, cuts and restarts in any order, never more rotations between two looks than can be followed: each line comes exactly once and in order,
+ * and nothing is said to be missing, but where a fetch was cut behind a rotation. */
 static void any_order(void **state)
 {
-	for (unsigned seed = 1; seed <= 200; seed++) {
-		unsigned written = 0, next = 0, rotations = 0;
+	for (unsigned seed = 1; seed <= 300; seed++) {
+		unsigned rotations = 0, limit;
+		bool cut_behind_a_rotation = false;
 		char line[64];
 
-		for (unsigned i = 0; i < TEXTS; i++)
-			set_text(i, NULL);
 		random_state = seed;
-		set_text(0, HEAD);
-		start(NULL);
-		look();
+		written = next = 0;
+		limit = begin_somehow(seed);
 		for (unsigned step = 0; step < 120; step++) {
 			struct mark mark;
-			char *at;
 
 			switch (pick(6)) {
 			case 0:
@@ -714,32 +829,32 @@ static void any_order(void **state)
 				append(line);
 				continue;
 			case 3:
-				if (rotations < SNAPSHOT_ROTATIONS_MAX && texts[0].length > 0) {
+				if (rotations < limit && texts[0].length > 0) {
 					rotations++;
-					rotate("");
+					rotate(pick(2) ? "" : NULL);
 				}
 				continue;
 			case 4:
 				mark = mark_now();
+				assert_true(cut_behind_a_rotation || snapshot->counts.gaps == 0);
 				restart(&mark);
 				/* fall through */
 			default:
 				cut_after = pick(3) == 0 ? pick(200) : SIZE_MAX;
-				look();
-				if (cut_after == SIZE_MAX && texts[0].length > 0)
+				cut_behind_a_rotation = cut_behind_a_rotation || (cut_after != SIZE_MAX && rotations > 0);
+				look_in_order();
+				if (cut_after == SIZE_MAX && texts[0].length > 0) {
 					rotations = 0;
+					limit = SNAPSHOT_ROTATIONS_MAX;
+				}
 				cut_after = SIZE_MAX;
-				for (at = seen.data; *at; at = strchr(at, '|') + 1)
-					if (strncmp(at, "2020", 4) != 0)
-						assert_int_equal(strtoul(at, NULL, 10), next++);
 			}
 		}
-		look();
-		for (char *at = seen.data; *at; at = strchr(at, '|') + 1)
-			if (strncmp(at, "2020", 4) != 0)
-				assert_int_equal(strtoul(at, NULL, 10), next++);
+		look_in_order();
 		assert_int_equal(next, written);
 		assert_int_equal(snapshot->counts.lost_marks, 0);
+		assert_int_equal(snapshot->counts.truncations, 0);
+		assert_true(cut_behind_a_rotation || snapshot->counts.gaps == 0);
 	}
 }
 
@@ -751,6 +866,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(begins_at_the_end),
 		CASE(a_missing_text_is_new_when_it_appears),
+		CASE(begins_while_the_text_is_missing_or_empty),
+		CASE(begins_before_all_texts),
+		CASE(begins_and_is_rotated_between_two_fetches),
+		CASE(a_start_that_all_texts_share),
 		CASE(goes_on_from_a_mark),
 		CASE(a_mark_of_another_text_is_lost),
 		CASE(rotation_between_two_looks),

@@ -46,8 +46,13 @@ static struct {
 	char shown[4096];        /* ... with blank lines around it, and the prompt */
 	enum dialogue_complaint complaint;
 	unsigned lists, reads, commands, targets, sets, closed;
+	const char *endless;     /* this, again and again, instead of a file */
+	unsigned pieces;         /* of it */
+	bool closed_behind_password;
+	bool tells_clock;        /* XMI */
 	char asked[CLI_TEXT_BYTES];
 	enum { NO_TARGET, OUR_TARGET, OTHER_FILE, OTHER_EVENTS } target;
+	bool shared_file;        /* another target writes it */
 } fake;
 
 int xmi_link_init(struct xmi_link *link, const struct config *c, const struct appliance_wanted *wanted, struct appliance_facts *facts, struct error *error)
@@ -98,6 +103,8 @@ static enum xmi_link_status failed(struct xmi_link *link, enum error_code code)
 	return link->status = XMI_LINK_FAILED;
 }
 
+static const int64_t the_clock_ms = INT64_C(1592522740000); /* two minutes behind LINE("40.000") */
+
 static enum xmi_link_status give_file(struct xmi_link *link)
 {
 	const char *dot = strrchr(link->name, '.');
@@ -106,8 +113,17 @@ static enum xmi_link_status give_file(struct xmi_link *link)
 	size_t length = fake.files[number].there ? strlen(text) : 0;
 
 	assert_int_equal(strncmp(link->name, "logtemp:///gwd-log.log", 22), 0);
+	if (fake.endless) {
+		if (++fake.pieces > 100000)
+			fail_msg("the caller is held");
+		if (link->function(link->context, fake.endless, strlen(fake.endless)))
+			return failed(link, ERROR_FAILED);
+		return XMI_LINK_WAIT;
+	}
 	fake.reads++;
 	link->xmi.authenticated = true;
+	if (fake.tells_clock)
+		link->xmi.facts->clock = (struct facts_clock){the_clock_ms, the_clock_ms};
 	link->xmi.file_missing = !fake.files[number].there;
 	for (size_t at = 0; at < length; at += 50) {
 		if (fake.cut_after > 0 && at >= fake.cut_after)
@@ -134,6 +150,11 @@ static void add_target(struct appliance_facts *facts)
 		strcpy(target->events[i].level, "debug");
 	}
 	target->event_count = (unsigned)logtarget_class_count;
+	if (fake.shared_file) {
+		facts->log_targets[facts->log_target_count] = *target;
+		strcpy(facts->log_targets[facts->log_target_count++].name, "gwd-log");
+		strcpy(facts->log_targets[facts->log_target_count - 1].file, "logtemp:///gwd-log.log");
+	}
 	for (size_t i = fake.target == OTHER_EVENTS; i < logtarget_code_count; i++)
 		strcpy(target->codes[target->code_count++], logtarget_codes[i].code);
 }
@@ -211,6 +232,7 @@ enum cli_link_status cli_link_step(struct cli_link *link, struct mono at)
 	error_clear(&link->error);
 	if (fake.fails != ERROR_NONE) {
 		(void)error_set(&link->error, fake.fails, "do this", "made up");
+		link->dialogue.password_sent = fake.closed_behind_password;
 		return link->status = CLI_LINK_FAILED;
 	}
 	snprintf(fake.shown, sizeof fake.shown, "\r\n%s\r\nidg#", fake.answer);
@@ -545,6 +567,87 @@ static void xmi_own_target(void **state)
 	source = NULL;
 }
 
+/* Two targets that write one file: ours is not made, and not used. */
+static void xmi_own_target_shares_its_file(void **state)
+{
+	config.log.manage_target = true;
+	fake.shared_file = true;
+	for (fake.target = OUR_TARGET; fake.target <= OTHER_FILE; fake.target++) {
+		start(CONFIG_LOG_XMI, NULL);
+		source_allow_changes(source);
+		lines();
+		assert_int_equal(failure.code, ERROR_CONFIG);
+		assert_non_null(strstr(failure.what, "gwd-log"));
+		assert_non_null(strstr(failure.next, "a file of its own"));
+		assert_int_equal(fake.sets, 0);
+		source_close(source);
+	}
+	source = NULL;
+}
+
+static unsigned count_lines(void)
+{
+	unsigned count = 0;
+	const char *line;
+	size_t length;
+
+	while (source_next(source, now, &line, &length, &failure))
+		count++;
+	return count;
+}
+
+/* Who sends without end does not hold the caller, with lines or without. */
+static void xmi_without_end(void **state)
+{
+	static char lines_of_one[2001], none[2001];
+
+	for (unsigned i = 0; i < 2000; i++)
+		lines_of_one[i] = i % 2 ? '\n' : 'x';
+	memset(none, 'x', 2000);
+	for (unsigned i = 0; i < 2; i++) {
+		set_file(0, "old\n");
+		start(CONFIG_LOG_XMI, NULL);
+		lines();
+		set_file(0, "old\nnew\n");
+		fake.endless = i ? none : lines_of_one;
+		fake.pieces = 0;
+		assert_in_range(count_lines(), 0, 0); /* not yet due */
+		now = mono_add_ms(now, POLL_MS);
+		fake.files[0].text = "old\n"; /* the first bytes */
+		assert_in_range(count_lines(), 0, SOURCE_TURN_LINES);
+		assert_true(source_deadline(source).ms <= now.ms);
+		assert_true(fake.pieces > 0);
+		fake.endless = NULL;
+		source_close(source);
+	}
+	source = NULL;
+}
+
+/* More than one look can fetch: the next one goes on, though the file has not changed since. */
+static void xmi_more_than_one_look(void **state)
+{
+	enum { LINES = 80000, LINE_BYTES = 100 };
+	char *text = malloc(8 + (size_t)LINES * LINE_BYTES + 1), *at = text;
+	unsigned got = 0;
+
+	set_file(0, "old\n");
+	start(CONFIG_LOG_XMI, NULL);
+	lines();
+	lines_after(POLL_MS);
+	at += sprintf(at, "old\n");
+	for (unsigned i = 0; i < LINES; i++)
+		at += sprintf(at, "%0*u\n", LINE_BYTES - 1, i);
+	fake.files[0].text = text;
+	fake.modified++;
+	for (unsigned i = 0; i < 100; i++) {
+		now = mono_add_ms(now, POLL_MS);
+		got += count_lines();
+	}
+	assert_int_equal(got, LINES);
+	assert_true(is_ready());
+	free(text);
+}
+
 static void take_history(void *context, const char *line, size_t length)
 {
 	buf_add(context, line, length);
@@ -569,7 +672,91 @@ static void xmi_history(void **state)
 	assert_string_equal(history.data, "zero|one|two|three|");
 }
 
+/* By the appliance's own clock, which every response tells; where none does, it is what somebody else asked. */
+static void xmi_age_of_the_history(void **state)
+{
+	struct facts_clock clock = {the_clock_ms + 1000, the_clock_ms + 1000}, unknown = {0, the_clock_ms};
+	char memory[4096];
+	struct error error = {0};
+	struct buf history;
+	int64_t age_ms;
+
+	for (unsigned tells = 0; tells < 2; tells++) {
+		buf_init(&history, memory, sizeof memory);
+		set_file(0, LINE("40.000", "Waiting") "\n  trace\n");
+		fake.tells_clock = tells;
+		start(CONFIG_LOG_XMI, NULL);
+		source_set_history(source, take_history, &history, 1000);
+		lines();
+		assert_int_equal(source_history_age(source, &age_ms, &error), 0);
+		assert_int_equal(age_ms, tells ? 120000 : 0);
+		source_set_clock(source, &unknown);
+		assert_int_equal(source_history_age(source, &age_ms, &error), 0);
+		assert_int_equal(age_ms, tells ? 120000 : 0);
+		source_set_clock(source, &clock);
+		assert_int_equal(source_history_age(source, &age_ms, &error), 0);
+		assert_int_equal(age_ms, 121000);
+		clock.utc_ms -= 200000; /* the line is ahead */
+		source_set_clock(source, &clock);
+		assert_int_equal(source_history_age(source, &age_ms, &error), 0);
+		assert_int_equal(age_ms, 0);
+		clock.utc_ms += 200000;
+		source_close(source);
+	}
+	source = NULL;
+}
+
 /* ---- cli */
+
+/* Also times without a year, across a year's end, and in a zone that may be the appliance's or not: at least so old. */
+static void cli_age_of_the_history(void **state)
+{
+	static const struct { const char *line; int64_t utc_ms, east_ms, age_ms; } cases[] = {
+		{LINE("40.000", "Waiting"), INT64_C(1592522740000), 7200000, 120000},
+		{"1592522620 [0x88e000d7][apic-gw-service][notice] x", INT64_C(1592522740000), 7200000, 120000},
+		{"Jun 18 23:23:40 [0x88e000d7][apic-gw-service][notice] x", INT64_C(1592522740000), 7200000, 120000},
+		{"Jun 18 23:23:40 [0x88e000d7][apic-gw-service][notice] x", INT64_C(1592522740000), -60000, 60000},
+		{"Dec 31 23:59:00 [0x88e000d7][apic-gw-service][notice] x", INT64_C(1609459260000), 0, 120000}, /* 2021-01-01 00:01 */
+		{"Feb 28 23:59:00 [0x88e000d7][apic-gw-service][notice] x", INT64_C(1614556860000), 0, 86400000 + 120000}, /* 2021-03-01 00:01; 29 February is counted */
+		{"Feb 29 23:59:00 [0x88e000d7][apic-gw-service][notice] x", INT64_C(1583020860000), 0, 120000}, /* 2020-03-01 00:01 */
+	};
+	char memory[4096];
+	struct error error = {0};
+	struct buf history;
+	int64_t age_ms;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct facts_clock clock = {cases[i].utc_ms, cases[i].utc_ms + cases[i].east_ms};
+
+		buf_init(&history, memory, sizeof memory);
+		fake.answer = cases[i].line;
+		start(CONFIG_LOG_CLI, NULL);
+		source_set_history(source, take_history, &history, 1000);
+		lines();
+		assert_int_equal(source_history_age(source, &age_ms, &error), 0);
+		assert_int_equal(age_ms, 0);
+		source_set_clock(source, &clock);
+		assert_int_equal(source_history_age(source, &age_ms, &error), 0);
+		assert_int_equal(age_ms, cases[i].age_ms);
+		source_close(source);
+	}
+	source = NULL;
+}
+
+/* What can be a refused password is not sent again. */
+static void cli_closed_behind_the_password(void **state)
+{
+	fake.fails = ERROR_LOST;
+	fake.closed_behind_password = true;
+	start(CONFIG_LOG_CLI, NULL);
+	lines();
+	assert_int_equal(failure.code, ERROR_AUTH);
+	assert_non_null(strstr(failure.what, "made up"));
+	assert_int_equal(source_deadline(source).ms, MONO_NEVER.ms);
+	source_look(source);
+	lines_after(3600000);
+	assert_int_equal(fake.commands, 1);
+}
 
 static void cli_shows_what_is_new(void **state)
 {
@@ -869,6 +1056,17 @@ static void syslog_over_tls(void **state)
 		tls_caller("127.0.0.1", version, script);
 		assert_string_equal(heard(sizeof expect - 1), expect);
 	}
+	/* Cut off without TLS's own end, which anybody on the way can do: what lacks its line end may lack more. */
+	before = counts();
+	snprintf(script, sizeof script, "tls.sendall(b\"%s\\n%s\")\ntls.close()\n", first, second);
+	tls_caller("127.0.0.1", 3, script);
+	assert_string_equal(heard(sizeof LINE("39.100", "one")), LINE("39.100", "one") "|");
+	for (unsigned i = 0; i < 500 && counts().gaps == before.gaps; i++) {
+		assert_string_equal(heard(0), "");
+		usleep(10000);
+	}
+	assert_int_equal(counts().gaps, before.gaps + 1);
+	assert_string_equal(heard(0), "");
 	/* Somebody else, and somebody who speaks no TLS. */
 	before = counts();
 	tls_caller("127.0.0.2", 2, "tls.sendall(b\"x\")\n");
@@ -882,6 +1080,36 @@ static void syslog_over_tls(void **state)
 	close(fd);
 	snprintf(script, sizeof script, "rm -r %s", folder);
 	assert_int_equal(system(script), 0);
+}
+
+/* Case 31: nothing was heard before the mark: lines from before the appliance's own time are old, also after a restart. */
+static void syslog_floor(void **state)
+{
+	static const char expect[] = LINE("40.100", "new") "|" "Jun 18 23:23:41 [0x88e000d7][apic-gw-service][notice] new|";
+	struct facts_clock clock = {INT64_C(1592522620000), INT64_C(1592522620000) + 7200000};
+	struct mark mark;
+	int fd;
+
+	start_syslog("udp", NULL);
+	source_set_clock(source, &clock);
+	assert_true(source_mark(source, &mark));
+	assert_int_equal(mark.kind, MARK_TIME);
+	assert_int_equal(mark.time_ms, clock.utc_ms);
+	fd = caller(SOCK_DGRAM, "127.0.0.1");
+	say(fd, HEADER LINE("39.900", "old"));
+	say(fd, "<133>Jun 18 23:23:39 gw1 [0x88e000d7][apic-gw-service][notice] old");
+	say(fd, "1592522619 [0x88e000d7][apic-gw-service][notice] old");
+	say(fd, HEADER LINE("40.100", "new"));
+	say(fd, "<133>Jun 18 23:23:41 gw1 [0x88e000d7][apic-gw-service][notice] new");
+	assert_string_equal(heard(sizeof expect - 1), expect);
+	close(fd);
+	source_close(source);
+	start_syslog("udp", &mark);
+	fd = caller(SOCK_DGRAM, "127.0.0.1");
+	say(fd, HEADER LINE("39.900", "old"));
+	say(fd, HEADER LINE("40.100", "new"));
+	assert_string_equal(heard(1), LINE("40.100", "new") "|");
+	close(fd);
 }
 
 /* Times without a year go round at new year. */
@@ -956,6 +1184,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(xmi_arms_before_the_trigger), CASE(xmi_reads_only_what_changed), CASE(xmi_same_size_again), CASE(xmi_without_listings), CASE(xmi_rotation),
 		CASE(xmi_restarted), CASE(xmi_reload), CASE(xmi_cut_in_the_middle), CASE(xmi_failures), CASE(xmi_own_target), CASE(xmi_history),
+		CASE(xmi_own_target_shares_its_file), CASE(xmi_without_end), CASE(xmi_more_than_one_look), CASE(xmi_age_of_the_history), CASE(cli_age_of_the_history),
+		CASE(cli_closed_behind_the_password), CASE(syslog_floor),
 		CASE(cli_shows_what_is_new), CASE(cli_text_that_slides), CASE(cli_place_is_nowhere), CASE(cli_answers_that_cannot_be_read), CASE(cli_restarted_and_lost), CASE(failures_that_pass),
 		CASE(cli_session_is_not_held_while_idle), CASE(syslog_datagrams), CASE(syslog_connections), CASE(syslog_over_tls), CASE(syslog_new_year), CASE(a_mark_of_another_source),
 		CASE(file_behind_the_interface), CASE(no_source),

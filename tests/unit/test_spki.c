@@ -61,6 +61,7 @@ static void render_truncations(const char *text, size_t length, struct buf *out)
 		if (bytes[count - 1] != 0) /* trailing-byte is a certificate without its last */
 			assert_false(spki_find(exact, cut, &start, &spki_bytes));
 		assert_false(spki_names_address(exact, cut, v4, sizeof v4) && bytes[count - 1] != 0);
+		(void)spki_is_for_servers(exact, cut); /* the sanitizers look on */
 		free(exact);
 	}
 	free(bytes);
@@ -82,6 +83,7 @@ static void render_flips(const char *text, size_t length, struct buf *out)
 		if (spki_find(bytes, count, &start, &spki_bytes))
 			assert_true(start < count && spki_bytes <= count - start);
 		(void)spki_names_address(bytes, count, v4, sizeof v4);
+		(void)spki_is_for_servers(bytes, count);
 		if (i % 4 != 3) /* up to four at once */
 			continue;
 		free(bytes);

@@ -27,7 +27,7 @@ static void add(const char *bytes, size_t count)
 		char *into = syslog_frames_room(&frames, &room);
 		size_t take = count < room ? count : room;
 
-		assert_true(room >= 8192);
+		assert_true(room >= SYSLOG_ROOM_MIN_BYTES);
 		memcpy(into, bytes, take);
 		syslog_frames_added(&frames, take);
 		bytes += take;
@@ -169,6 +169,57 @@ static void the_headers_time_where_the_line_has_none(void **state)
 	assert_null(line_of("<133>" WAITING));
 }
 
+/* Any program of the appliance's host may write text that begins with a bracket; then its name stands in the header. */
+static void a_named_program_needs_the_lines_own_time(void **state)
+{
+	static const char own[] = "20200618T232339.332Z " WAITING;
+
+	(void)state;
+	assert_null(line_of("<133>Jun 18 23:23:39 gw1 sshd[12]: " WAITING));
+	assert_string_equal(line_of("<133>Jun 18 23:23:39 gw1 dp[12]: 20200618T232339.332Z " WAITING), own);
+	assert_null(line_of("<133>1 2020-06-18T23:23:39Z gw1 sshd 12 - - " WAITING));
+	assert_null(line_of("<133>1 2020-06-18T23:23:39Z gw1 -d - - - " WAITING));
+	assert_string_equal(line_of("<133>1 2020-06-18T23:23:39Z gw1 dp - - - 20200618T232339.332Z " WAITING), own);
+}
+
+static void days_that_there_are_not(void **state)
+{
+	(void)state;
+	assert_null(line_of("<133>1 2021-02-29T00:00:00Z gw1 - - - - " WAITING));
+	assert_null(line_of("<133>1 2020-02-31T00:00:00Z gw1 - - - - " WAITING));
+	assert_null(line_of("<133>1 2020-00-10T00:00:00Z gw1 - - - - " WAITING));
+	assert_null(line_of("<133>1 2020-13-10T00:00:00Z gw1 - - - - " WAITING));
+	assert_null(line_of("<133>1 2020-06-00T00:00:00Z gw1 - - - - " WAITING));
+	assert_null(line_of("<133>1 2020-06-18T24:00:00Z gw1 - - - - " WAITING));
+	assert_null(line_of("<133>1 2020-06-18T00:60:00Z gw1 - - - - " WAITING));
+	assert_null(line_of("<133>1 2020-06-18T00:00:61Z gw1 - - - - " WAITING));
+	assert_string_equal(line_of("<133>1 2016-12-31T23:59:60Z gw1 - - - - " WAITING), "20170101T000000Z " WAITING);
+}
+
+/* The largest message but for its last byte: as much as is read of a connection at once fits behind it. */
+static void room_behind_the_largest_frame(void **state)
+{
+	char *frame = malloc(6 + SYSLOG_MESSAGE_MAX_BYTES);
+	size_t room, length;
+	const char *message;
+
+	(void)state;
+	memset(frame, 'x', 6 + SYSLOG_MESSAGE_MAX_BYTES);
+	memcpy(frame, "17408 <", 7);
+	syslog_frames_init(&frames);
+	for (size_t at = 0; at < 6 + SYSLOG_MESSAGE_MAX_BYTES - 1; at++) {
+		*syslog_frames_room(&frames, &room) = frame[at];
+		syslog_frames_added(&frames, 1);
+	}
+	assert_false(syslog_frames_next(&frames, &message, &length));
+	(void)syslog_frames_room(&frames, &room);
+	assert_true(room >= SYSLOG_ROOM_MIN_BYTES);
+	add("x", 1);
+	assert_true(syslog_frames_next(&frames, &message, &length));
+	assert_int_equal(length, SYSLOG_MESSAGE_MAX_BYTES);
+	free(frame);
+}
+
 /* Only header tokens are skipped: a line inside a text is not the appliance's. */
 static void quoted_lines_are_not_found(void **state)
 {
@@ -200,6 +251,9 @@ int main(void)
 		cmocka_unit_test(any_split),
 		cmocka_unit_test(truncated_streams),
 		cmocka_unit_test(the_headers_time_where_the_line_has_none),
+		cmocka_unit_test(a_named_program_needs_the_lines_own_time),
+		cmocka_unit_test(days_that_there_are_not),
+		cmocka_unit_test(room_behind_the_largest_frame),
 		cmocka_unit_test(quoted_lines_are_not_found),
 		cmocka_unit_test(bytes_of_every_kind),
 	};

@@ -26,7 +26,7 @@
 #include "platform/clock.h"
 #include "platform/tls.h"
 
-enum { LIMIT_MS = 20000, ARGUMENTS_MAX = 24, MUCH_BYTES = 1024 * 1024, KEYS_MAX = 24 };
+enum { LIMIT_MS = 20000, ARGUMENTS_MAX = 24, MUCH_BYTES = 1024 * 1024, KEYS_MAX = 40 };
 
 static char folder[] = "/tmp/test_tls.XXXXXX";
 static const char wrong_pin[] = "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -95,16 +95,21 @@ static struct server peer_start(const char *options)
 	return server;
 }
 
-static struct server server_start(const char *certificate, const char *options)
+static struct server server_of(const char *verb, const char *certificate, const char *options)
 {
 	char all[512], line[100];
 	struct server server;
 
-	(void)snprintf(all, sizeof all, "serve --certificate %s %s", in_folder(certificate), options);
+	(void)snprintf(all, sizeof all, "%s --certificate %s %s", verb, in_folder(certificate), options);
 	server = peer_start(all);
 	assert_non_null(fgets(line, sizeof line, server.from));
 	assert_int_equal(sscanf(line, "%u", &server.port), 1);
 	return server;
+}
+
+static struct server server_start(const char *certificate, const char *options)
+{
+	return server_of("serve", certificate, options);
 }
 
 static void server_stop(struct server *server)
@@ -467,7 +472,7 @@ static void test_bad_settings(void **state)
 
 static void expect_by_ca(void **state, const char *certificate, const char *ca, const char *host, enum error_code code, const char *words)
 {
-	struct server server = server_start(certificate, "");
+	struct server server = server_start(certificate, strchr(host, ':') ? "--host ::1" : "");
 	struct tls_settings settings = with_ca(state, &server, ca);
 
 	settings.host = host;
@@ -508,6 +513,30 @@ static void test_ca_address(void **state)
 	expect_by_ca(state, "ec", "ca.pem", "127.0.0.1", ERROR_NONE, NULL);
 	expect_by_ca(state, "nameless", "ca.pem", "127.0.0.1", ERROR_HOST_KEY, "made out to 127.0.0.1");
 	expect_by_ca(state, "elsewhere", "ca.pem", "127.0.0.1", ERROR_HOST_KEY, "made out to 127.0.0.1");
+	expect_by_ca(state, "six", "ca.pem", "127.0.0.1", ERROR_HOST_KEY, "made out to 127.0.0.1");
+	expect_by_ca(state, "six", "ca.pem", "::1", ERROR_NONE, NULL);
+	expect_by_ca(state, "ec", "ca.pem", "::1", ERROR_HOST_KEY, "made out to ::1");
+}
+
+/* A name with a NUL in it is that name, not what stands before the NUL. */
+static void test_ca_nul_in_name(void **state)
+{
+	expect_by_ca(state, "nul-name", "ca.pem", "localhost", ERROR_HOST_KEY, "made out to localhost");
+}
+
+/* A CA whose time is over, or has not come, signs nothing; beside its successor it does not disturb. */
+static void test_ca_expired(void **state)
+{
+	expect_by_ca(state, "ec", "old-ca.pem", "localhost", ERROR_HOST_KEY, "not valid at");
+	expect_by_ca(state, "ec", "future-ca.pem", "localhost", ERROR_HOST_KEY, "not valid at");
+	expect_by_ca(state, "ec", "old-and-ca.pem", "localhost", ERROR_NONE, NULL);
+}
+
+static void test_ca_use(void **state)
+{
+	expect_by_ca(state, "for-clients", "ca.pem", "localhost", ERROR_HOST_KEY, "not meant for this use");
+	expect_by_ca(state, "for-both", "ca.pem", "localhost", ERROR_NONE, NULL);
+	expect_by_ca(state, "for-any", "ca.pem", "localhost", ERROR_NONE, NULL);
 }
 
 /* --- cases: versions and algorithms --- */
@@ -781,6 +810,28 @@ static void test_ends(void **state)
 		}
 		server_stop(&server);
 	}
+}
+
+/* Another handshake in a session, as the server wishes: it is refused, and OpenSSL does not go on without. */
+static void test_renegotiation(void **state)
+{
+	struct server server = server_of("renegotiate", "ec", "");
+	struct tls_settings settings = pinned(state, &server, "ec");
+	struct transport *t = expect_open(&settings);
+	char out[10];
+	size_t length;
+
+	assert_string_equal(report.version, "1.2");
+	assert_int_equal(write(server.to, "hello\n", 6), 6); /* what does not begin with a letter of its commands is sent */
+	expect_line(t, "hello\n");
+	assert_int_equal(write(server.to, "R\n", 2), 2);
+	assert_int_equal(receive(t, out, sizeof out, &length), -1);
+	told();
+	assert_int_equal(length, 0);
+	assert_string_equal(error_name(error.code), "lost");
+	assert_non_null(strstr(error.what, "alert 40"));
+	transport_close(t);
+	server_stop(&server);
 }
 
 /* The end comes together with the end of the handshake: a session all the same. */
@@ -1077,7 +1128,7 @@ static void test_accept_ours(void **state)
 		settings.pin_count = 1;
 		client = open_tls(&settings);
 		(void)transport_connect(client, &error);
-		server = tls_accept(identity, accept_one(listener), &error);
+		server = tls_accept(identity, accept_one(listener), NULL, &error);
 		assert_non_null(server);
 		do {
 			struct pollfd fds[] = {{.fd = transport_fd(client), .events = transport_events(client)}, {.fd = transport_fd(server), .events = POLLIN}};
@@ -1129,7 +1180,7 @@ static void test_accept_python(void **state)
 		(void)snprintf(options, sizeof options, "connect --port %u --min %s --max %s", port, versions[i], versions[i]);
 		python = peer_start(options);
 		error_clear(&error);
-		t = tls_accept(identity, accept_one(listener), &error);
+		t = tls_accept(identity, accept_one(listener), NULL, &error);
 		assert_non_null(t);
 		assert_int_equal(handshake(t, LIMIT_MS), TRANSPORT_DONE);
 		assert_int_equal(receive(t, got_line, 6 + 100000 + 1, &length), 0);
@@ -1170,7 +1221,7 @@ static void test_accept_strangers(void **state)
 		assert_int_equal(write(fd, says[i], strlen(says[i])), (ssize_t)strlen(says[i]));
 		(void)shutdown(fd, SHUT_WR);
 		error_clear(&error);
-		t = tls_accept(identity, accept_one(listener), &error);
+		t = tls_accept(identity, accept_one(listener), NULL, &error);
 		assert_int_equal(handshake(t, LIMIT_MS), TRANSPORT_FAILED);
 		told();
 		assert_non_null(strstr(error.what, words[i]));
@@ -1180,7 +1231,7 @@ static void test_accept_strangers(void **state)
 	(void)snprintf(options, sizeof options, "connect --port %u --min 1.1 --max 1.1 --ciphers ALL", port); /* says its version and waits */
 	python = peer_start(options);
 	error_clear(&error);
-	t = tls_accept(identity, accept_one(listener), &error);
+	t = tls_accept(identity, accept_one(listener), NULL, &error);
 	assert_int_equal(handshake(t, LIMIT_MS), TRANSPORT_FAILED);
 	told();
 	assert_non_null(strstr(error.what, "version"));
@@ -1240,6 +1291,9 @@ int main(void)
 		BOTH(test_ca),
 		BOTH(test_ca_refused),
 		BOTH(test_ca_address),
+		BOTH(test_ca_nul_in_name),
+		BOTH(test_ca_expired),
+		BOTH(test_ca_use),
 		BOTH(test_versions),
 		BOTH(test_ciphers),
 		BOTH(test_client_certificate_asked),
@@ -1251,6 +1305,7 @@ int main(void)
 		BOTH(test_damaged),
 		BOTH(test_stall),
 		BOTH(test_ends),
+		BOTH(test_renegotiation),
 		BOTH(test_ends_at_once),
 		BOTH(test_farewell),
 		BOTH(test_abort),

@@ -125,6 +125,8 @@ static void identity_is_asked_in_default(void **state)
 	assert_string_equal(facts.serial, "0000001");
 	assert_int_equal(facts.uptime_reload_s, 3 * 86400 + 18 * 3600 + 52 * 60 + 47);
 	assert_int_equal(facts.uptime_reboot_s, 4 * 86400 + 1);
+	assert_int_equal(facts.clock.utc_ms, INT64_C(1367631934000)); /* 2013-05-03T21:45:34-04:00 */
+	assert_int_equal(facts.clock.local_ms, INT64_C(1367617534000));
 	assert_true(facts.have_identity);
 	assert_non_null(strstr(log_of_requests, "domain=\"default\"><dp:get-status class=\"FirmwareVersion3\"/>"));
 	assert_non_null(strstr(log_of_requests, "domain=\"default\"><dp:get-status class=\"DateTimeStatus2\"/>"));

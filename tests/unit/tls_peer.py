@@ -1,8 +1,10 @@
 #!/usr/bin/python3
-"""The other side for test_tls.c.
+"""The other side for test_tls.c and test_xmi_link.c.
 
   tls_peer.py make FOLDER      makes keys and certificates; prints "NAME PIN" for each key
   tls_peer.py serve OPTIONS    a TLS server on 127.0.0.1; prints its port
+  tls_peer.py xmi OPTIONS      an XML management interface; each path behaves in its own way (see Xmi); tells what it meets
+  tls_peer.py renegotiate OPTIONS  the same by OpenSSL's own server; a line "R" makes it ask for another handshake
   tls_peer.py connect OPTIONS  a TLS client; prints "VERSION LINE", what the server said to its own line
 
 A server obeys the first line that it gets: sni; echo; send N; cut N; take N. It ends when its standard input does, or after a minute."""
@@ -16,6 +18,7 @@ import random
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -34,7 +37,7 @@ def make(folder):
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
-    from cryptography.x509.oid import NameOID
+    from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
     now = datetime.datetime.utcnow()
     day = datetime.timedelta(days=1)
@@ -45,13 +48,17 @@ def make(folder):
     def key_of(kind):
         return rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1() if kind == "ec" else ec.SECP384R1())
 
-    def certificate(subject, key, issuer, issuer_key, names=(), ca=False, start=now - day, end=now + 30 * day):
+    def certificate(subject, key, issuer, issuer_key, names=(), ca=False, start=now - day, end=now + 30 * day, uses=(), raw_names=None):
         builder = (x509.CertificateBuilder().subject_name(named(subject)).issuer_name(named(issuer)).public_key(key.public_key())
                    .serial_number(x509.random_serial_number()).not_valid_before(start).not_valid_after(end)
                    .add_extension(x509.BasicConstraints(ca, None), critical=True))
         if names:
             general = [x509.IPAddress(ipaddress.ip_address(n[3:])) if n.startswith("ip:") else x509.DNSName(n) for n in names]
             builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
+        if raw_names:
+            builder = builder.add_extension(x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, raw_names), critical=False)
+        if uses:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
         return builder.sign(issuer_key, hashes.SHA256())
 
     def write(name, certificates, key=None):
@@ -85,6 +92,18 @@ def make(folder):
     write("expired", [certificate("appliance", keys["ec"], "lab CA", ca_key, local, start=now - 9 * day, end=now - day)], keys["ec"])
     write("future", [certificate("appliance", keys["ec"], "lab CA", ca_key, local, start=now + day)], keys["ec"])
     write("elsewhere", [certificate("appliance", keys["ec"], "lab CA", ca_key, ["other.example", "ip:192.0.2.1"])], keys["ec"])
+    old_ca = certificate("lab CA", ca_key, "lab CA", ca_key, ca=True, start=now - 9 * day, end=now - day)
+    write("old-ca", [old_ca])
+    write("future-ca", [certificate("lab CA", ca_key, "lab CA", ca_key, ca=True, start=now + day)])
+    write("old-and-ca", [old_ca, ca])
+    write("for-clients", [certificate("appliance", keys["ec"], "lab CA", ca_key, local, uses=[ExtendedKeyUsageOID.CLIENT_AUTH])], keys["ec"])
+    write("for-both", [certificate("appliance", keys["ec"], "lab CA", ca_key, local,
+                                   uses=[ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])], keys["ec"])
+    write("for-any", [certificate("appliance", keys["ec"], "lab CA", ca_key, local, uses=[ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])], keys["ec"])
+    nul_name = b"localhost\0.example"
+    write("nul-name", [certificate("appliance", keys["ec"], "lab CA", ca_key,
+                                   raw_names=bytes([0x30, len(nul_name) + 2, 0x82, len(nul_name)]) + nul_name)], keys["ec"])
+    write("six", [certificate("appliance", keys["ec"], "lab CA", ca_key, ["ip:::1"])], keys["ec"])
     write("nameless", [certificate("appliance", keys["ec"], "lab CA", ca_key, ["localhost"])], keys["ec"])
     write("by-leaf", [certificate("appliance", keys["ec"], "appliance", keys["rsa"], local),
                       certificate("appliance", keys["rsa"], "lab CA", ca_key)], keys["ec"])
@@ -208,7 +227,7 @@ def serve(options):
     if options.want_client:
         context.verify_mode = ssl.CERT_OPTIONAL
         context.load_verify_locations(options.certificate + ".pem")
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((options.host, 0), family=socket.AF_INET6 if ":" in options.host else socket.AF_INET)
     if options.buffer:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.buffer)
     print(listener.getsockname()[1], flush=True)
@@ -220,6 +239,119 @@ def serve(options):
 
     threading.Thread(target=accept, daemon=True).start()
     sys.stdin.read()
+
+
+class Xmi:
+    """One connection. Tells "N connect", "N request PATH CREDENTIALS" and how it ended: "N end" in order, "N cut", "N reset"."""
+    def __init__(self, number, plain, context):
+        self.number = number
+        self.raw = plain.dup()
+        self.tell("connect")
+        try:
+            self.tls = context.wrap_socket(plain, server_side=True, suppress_ragged_eofs=False)
+            asked = 0
+            while self.serve(asked):
+                asked += 1
+        except ConnectionResetError:
+            self.tell("reset")
+        except OSError:
+            self.tell("cut")
+
+    def tell(self, words):
+        print(self.number, words, flush=True)
+
+    def wait_for_end(self):
+        self.raw.recv(1, socket.MSG_PEEK)  # TLS says of a reset only that the session has not ended
+        while self.tls.recv(PIECE):
+            pass
+        self.tell("end")
+        self.tls.unwrap()
+
+    def answer(self, content, head=""):
+        body = ('<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Body>'
+                '<dp:response xmlns:dp="http://www.datapower.com/schemas/management">' + content + "</dp:response></env:Body></env:Envelope>")
+        self.tls.sendall(f"HTTP/1.1 200 Good\r\n{head}Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n{body}\r\n0\r\n\r\n".encode())
+
+    def serve(self, asked):
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = self.tls.recv(PIECE)
+            if not more:
+                self.tell("end")
+                self.tls.unwrap()
+                return False
+            data += more
+        head, _, body = data.partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        while len(body) < int(fields["content-length"]):
+            body += self.tls.recv(PIECE)
+        path = lines[0].split()[1]
+        self.tell(f"request {path} {base64.b64decode(fields['authorization'].split()[1]).decode()}")
+        done = "<dp:result>OK</dp:result>" if b"modify-config" in body else "<dp:status/>"
+        if path == "/deny":
+            done = "<dp:result>Authentication failure</dp:result>"
+        if path == "/silent":
+            self.wait_for_end()
+        elif path == "/drip":
+            self.tls.sendall(b"HTTP/1.1 200 Good\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while True:
+                self.tls.sendall(b"1\r\n \r\n")
+                time.sleep(0.002)
+        elif path == "/cut" and asked > 0:  # a kept connection that ends instead of an answer
+            self.tls.unwrap()
+            self.tell("end")
+        elif path == "/close":
+            self.answer(done, "Connection: close\r\n")
+            self.wait_for_end()
+        elif path == "/drop":  # kept by its word, and closed
+            self.answer(done)
+            self.tls.unwrap()
+            self.tell("end")
+        elif path == "/chatter":
+            self.answer(done)
+            self.tls.sendall(b"HTTP/1.1 200 Good\r\nContent-Length: 2\r\n\r\nxx")
+            self.wait_for_end()
+        else:
+            self.answer(done)
+            return True
+        return False
+
+
+def xmi(options):
+    context = context_of(options, ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0  # who closes with bytes unread sends a reset, and that is looked for
+    context.load_cert_chain(options.certificate + ".pem", options.certificate + ".key")
+    listener = socket.create_server(("127.0.0.1", 0))
+    print(listener.getsockname()[1], flush=True)
+
+    def accept():
+        number = 0
+        while True:
+            plain, _ = listener.accept()
+            number += 1
+            threading.Thread(target=Xmi, args=(number, plain, context), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    sys.stdin.read()
+
+
+def renegotiate(options):
+    """OpenSSL's own server: a line "R" makes it ask for another handshake."""
+    server = subprocess.Popen(["openssl", "s_server", "-accept", "127.0.0.1:0", "-tls1_2", "-cert", options.certificate + ".pem",
+                               "-key", options.certificate + ".key"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def drain():
+        for line in server.stdout:
+            if line.startswith("ACCEPT"):
+                print(line.strip().rpartition(":")[2], flush=True)
+
+    threading.Thread(target=drain, daemon=True).start()
+    for line in sys.stdin:
+        server.stdin.write(line)
+        server.stdin.flush()
+    server.kill()
+    server.wait()
 
 
 def connect(options):
@@ -240,9 +372,10 @@ def connect(options):
 def main():
     signal.alarm(60)
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("make", "serve", "connect"))
+    parser.add_argument("what", choices=("make", "serve", "xmi", "renegotiate", "connect"))
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--certificate")
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--min", default="1.2")
     parser.add_argument("--max", default="1.3")
     parser.add_argument("--ciphers")
@@ -259,6 +392,10 @@ def main():
         make(options.folder)
     elif options.what == "serve":
         serve(options)
+    elif options.what == "xmi":
+        xmi(options)
+    elif options.what == "renegotiate":
+        renegotiate(options)
     else:
         connect(options)
 
