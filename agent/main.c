@@ -15,6 +15,7 @@
 #include "front/front.h"
 #include "platform/secretfile.h"
 #include "platform/json.h"
+#include "engine/engine.h"
 #include "engine/explain.h"
 #include "run/journal.h"
 #include "run/precheck.h"
@@ -48,6 +49,7 @@ static int verb_cert(const struct options *, const struct config *);
 static int verb_journal(const struct options *, const struct config *);
 static int verb_explain(const struct options *, const struct config *);
 static int verb_version(const struct options *, const struct config *);
+static int verb_engine(const struct options *, const struct config *);
 static int verb_front(const struct options *, const struct config *);
 
 static const struct verb {
@@ -69,6 +71,7 @@ static const struct verb {
 	{"journal", TAKES_CONFIG | TAKES_JSON, verb_journal, "[--json]", "print the journal"},
 	{"explain", TAKES_JSON | TAKES_MERMAID, verb_explain, "[--mermaid|--json]", "the state table in sentences"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
+	{"engine", TAKES_CONFIG, verb_engine, NULL, NULL},
 	{"front", TAKES_CONFIG, verb_front, NULL, NULL}, /* NULL: for the supervisor only, not shown */
 };
 
@@ -184,6 +187,12 @@ static int verb_version(const struct options *options, const struct config *conf
 	for (size_t i = 0; i < count; i++)
 		(void)printf("  %s %s\n", deps_versions[i].name, deps_versions[i].version);
 	return 0;
+}
+
+static int verb_engine(const struct options *options, const struct config *config)
+{
+	(void)options;
+	return engine_main(config);
 }
 
 static int verb_front(const struct options *options, const struct config *config)

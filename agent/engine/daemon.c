@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "engine/confine.h"
 #include "engine/engine.h"
 #include "platform/channel.h"
 #include "platform/clock.h"
+#include "platform/jail.h"
 
 static struct daemon the_daemon;             /* large; one a process */
 static char frame_memory[FRAME_MAX_BYTES];
@@ -86,6 +88,10 @@ static int check_same(const struct config *old, const struct config *new, struct
 {
 	if (strcmp(old->agent.state_dir, new->agent.state_dir) != 0 || strcmp(old->agent.user, new->agent.user) != 0 || strcmp(old->agent.name, new->agent.name) != 0)
 		return error_set(error, ERROR_CONFIG, "systemctl restart drr-agent", "name, state_dir and user change with a restart only");
+	/* The jail was built for these. */
+	if (old->cli.transport != new->cli.transport || old->cli.port != new->cli.port || old->xmi.url.port != new->xmi.url.port ||
+	    strcmp(old->log.file, new->log.file) != 0 || memcmp(old->log.listen, new->log.listen, sizeof old->log.listen) != 0)
+		return error_set(error, ERROR_CONFIG, "systemctl restart drr-agent", "transport, ports, [log] file and [log] listen change with a restart only");
 	return 0;
 }
 
@@ -375,6 +381,12 @@ static int work(struct daemon *d, struct error *error)
 	return 0;
 }
 
+/* No way back to the user that started us, and no way to anything that the configuration does not name. */
+static int confine(const struct config *config, struct error *error)
+{
+	return jail_drop_user(config->agent.user, error) || confine_enter(&config, 1, false, error);
+}
+
 int engine_main(const struct config *config)
 {
 	struct daemon *d = &the_daemon;
@@ -386,7 +398,7 @@ int engine_main(const struct config *config)
 	d->control_fd = ENGINE_CONTROL_FD;
 	d->front_fd = ENGINE_FRONT_FD;
 	log_open("engine", (enum log_level)config->agent.log_level, config->agent.log_format == CONFIG_FORMAT_JSON);
-	if (start(d, &error) || work(d, &error)) {
+	if (confine(config, &error) || start(d, &error) || work(d, &error)) {
 		log_line(LOG_LEVEL_ERROR, error.what, "next", error.next[0] ? error.next : NULL, NULL);
 		exit_code = error_exit_code(error.code);
 	} else {

@@ -586,7 +586,10 @@ static int event_of_line(struct runner *r, enum line_event event, struct mono no
 static int note_log_trouble(struct runner *r, const struct error *error)
 {
 	if (error->code == ERROR_NONE) {
-		r->log_trouble_told = false;
+		struct error lasting = {0}; /* of a source that polls: until a look succeeds */
+
+		(void)source_ready(r->source, &lasting);
+		r->log_trouble_told = r->log_trouble_told && lasting.code != ERROR_NONE;
 		return -1;
 	}
 	runner_evidence(r, "%s", error->what);
@@ -606,6 +609,19 @@ static void tell_gaps(struct runner *r)
 	if (gaps > r->gaps_told)
 		report_line(&r->report, run_state_step(r->state), "started", "lines of the log may have been lost (rotated away, a broken connection, a new log)", NULL);
 	r->gaps_told = gaps;
+}
+
+/* Why the line may never be seen: what comes is not believed to be the appliance's log. */
+static void tell_foreign(struct runner *r)
+{
+	char text[96];
+
+	if (r->foreign_told || r->config->log.source != CONFIG_LOG_SYSLOG || source_counts(r->source)->foreign == 0)
+		return;
+	(void)snprintf(text, sizeof text, "%llu until now", (unsigned long long)source_counts(r->source)->foreign);
+	report_line(&r->report, run_state_step(r->state), "started",
+		    "syslog: messages came that are no log lines of the appliance, or from somebody who is not in [log] from; they are not heard", text);
+	r->foreign_told = true;
 }
 
 int runner_read_log(struct runner *r, struct mono now)
@@ -631,6 +647,7 @@ int runner_read_log(struct runner *r, struct mono now)
 		return event;
 	}
 	tell_gaps(r);
+	tell_foreign(r);
 	return note_log_trouble(r, &error);
 }
 

@@ -53,6 +53,7 @@ struct runner {
 	struct mono log_until;    /* the limit of either */
 	bool marked;              /* the source stands at this run's mark */
 	bool log_trouble_told;
+	bool foreign_told;
 	char log_trouble[ERROR_WHAT_MAX_BYTES];
 	uint64_t gaps_told;       /* how many gaps of the source were told */
 	struct mono session_until;

@@ -251,3 +251,38 @@ def xmi_no_target_before():
         config = xmi_log(world, log__manage_target="yes")
         equal(world.call(config, "run", "--dry-run").exit, 0, "exit of a dry run on a fresh appliance")
         equal(world.count("log_target_set"), 0, "targets made by a dry run")
+
+
+@case("source xmi: a log that cannot be read for a while is told once", slow=True)
+def xmi_trouble_told_once():
+    with World(initial_primary="gw1", xmi="yes") as world:
+        agent = world.begin(xmi_log(world), "run")
+        agent.wait_line(step="trigger", state="started")
+        world.lab.set("gw1.xmi_fault", "reset-before")
+        time.sleep(4)                       # several looks
+        world.lab.set("gw1.xmi_fault", "none")
+        time.sleep(4)
+        world.lab.call("webhook", member="gw1")
+        result = agent.result()
+        whole(world, result)
+        equal(sum("the log cannot be read at the moment" in line["sentence"] for line in result.lines), 1, "lines that tell it")
+
+
+@case("source syslog: what is no log line is told once", slow=True)
+def syslog_foreign_told():
+    with World(initial_primary="gw1") as world:
+        member = world.lab.member("gw1")
+        config, to = syslog_log(world, "udp", log__from=member.address)
+        world.lab.set("gw1.syslog_to", to)
+        agent = world.begin(config, "run")
+        agent.wait_line(step="trigger", state="started")
+        host, port = to.split(":")[1:]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(("127.0.0.1", 0))
+            for _ in range(3):
+                stranger.sendto(b"<133>Jun 18 23:23:39 gw1 no log line", (host, int(port)))
+                time.sleep(0.1)
+        world.lab.call("webhook", member="gw1")
+        result = agent.result()
+        whole(world, result)
+        equal(sum("are not heard" in line["sentence"] for line in result.lines), 1, "lines that tell it")
