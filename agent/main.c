@@ -37,7 +37,8 @@ enum option_code { OPTION_STEPS = 256, OPTION_RUN, OPTION_DRY_RUN, OPTION_JSON, 
 		   OPTION_NOT_PRODUCTION, OPTION_CLIENT, OPTION_OUT, OPTION_NAMES, OPTION_RENEW, OPTION_OVERRIDE };
 
 /* Which options a verb takes. */
-enum takes { TAKES_CONFIG = 1, TAKES_JSON = 2, TAKES_RUN = 4, TAKES_CONNECT = 8, TAKES_MERMAID = 16, TAKES_AUDIT = 32, TAKES_CERT = 256, TAKES_WORD = 512 };
+enum takes { TAKES_CONFIG = 1, TAKES_JSON = 2, TAKES_RUN = 4, TAKES_CONNECT = 8, TAKES_MERMAID = 16, TAKES_AUDIT = 32, TAKES_CERT = 256, TAKES_WORD = 512,
+	     JAILS_ITSELF = 1024 /* not in the jail of the one-shot verbs */ };
 
 static int verb_serve(const struct options *, const struct config *);
 static int verb_run(const struct options *, const struct config *);
@@ -58,7 +59,7 @@ static const struct verb {
 	int (*perform)(const struct options *, const struct config *);
 	const char *synopsis, *meaning;
 } verbs[] = {
-	{"serve", TAKES_CONFIG, verb_serve, "", "the daemon: HTTPS interface, log watcher, steps for drrctl; SIGHUP reads the configuration again"},
+	{"serve", TAKES_CONFIG | JAILS_ITSELF, verb_serve, "", "the daemon: HTTPS interface, log watcher, steps for drrctl; SIGHUP reads the configuration again"},
 	{"run", TAKES_CONFIG | TAKES_JSON | TAKES_RUN, verb_run, "[--steps LIST] [--run ID] [--dry-run] [--json] [--override-NAME]",
 	 "this member's part of a DRR, in the foreground"},
 	{"recover", TAKES_CONFIG | TAKES_JSON, verb_recover, "[--json]", "finish or undo what the journal holds open"},
@@ -71,8 +72,8 @@ static const struct verb {
 	{"journal", TAKES_CONFIG | TAKES_JSON, verb_journal, "[--json]", "print the journal"},
 	{"explain", TAKES_JSON | TAKES_MERMAID, verb_explain, "[--mermaid|--json]", "the state table in sentences"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
-	{"engine", TAKES_CONFIG, verb_engine, NULL, NULL},
-	{"front", TAKES_CONFIG, verb_front, NULL, NULL}, /* NULL: for the supervisor only, not shown */
+	{"engine", TAKES_CONFIG | JAILS_ITSELF, verb_engine, NULL, NULL},
+	{"front", TAKES_CONFIG | JAILS_ITSELF, verb_front, NULL, NULL}, /* NULL: for the supervisor only, not shown */
 };
 
 static void usage(FILE *out)
@@ -343,7 +344,7 @@ static int load(const struct verb *verb, const struct options *options, struct c
 	if (!(verb->takes & TAKES_CONFIG) || (verb->takes & (TAKES_AUDIT | TAKES_CERT)))
 		return 0;
 	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)) ||
-	    confine_enter(&(const struct config *){config}, 1, options->run.verbose, &error))
+	    (!(verb->takes & JAILS_ITSELF) && confine_enter(&(const struct config *){config}, 1, options->run.verbose, &error)))
 		return report_error(&error);
 	return 0;
 }
