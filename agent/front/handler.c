@@ -45,9 +45,9 @@ static const char *static_type(const char *type)
 /* The engine's text and ours behind it. */
 static void set_metrics(struct handler *handler, struct https_response *response, const struct exchange_reply *reply)
 {
-	size_t size = reply->body_bytes + METRICS_MAX_BYTES;
+	size_t size = reply->body_bytes + HTTPS_METRICS_MAX_BYTES;
 	struct https_server *server = atomic_load(&handler->server);
-	uint64_t requests[METRICS_CODE_COUNT];
+	uint64_t requests[HTTPS_METRICS_CODE_COUNT];
 	struct https_counts counts = {0};
 	char *memory = malloc(size);
 	struct buf text;
@@ -56,14 +56,14 @@ static void set_metrics(struct handler *handler, struct https_response *response
 		set_problem(response, PROBLEM_INTERNAL, "no memory for the metrics", NULL);
 		return;
 	}
-	for (unsigned i = 0; i < METRICS_CODE_COUNT; i++)
+	for (unsigned i = 0; i < HTTPS_METRICS_CODE_COUNT; i++)
 		requests[i] = atomic_load(&handler->requests[i]);
 	if (server)
 		https_server_counts(server, &counts);
 	buf_init(&text, memory, size);
 	if (reply->body)
 		(void)buf_add(&text, reply->body, reply->body_bytes);
-	(void)metrics_write(&text, &counts, requests);
+	(void)https_metrics_write(&text, &counts, requests);
 	response->status = 200;
 	set_body(response, static_type(reply->type), memory, text.len);
 }
@@ -174,7 +174,7 @@ void handler_answer(void *context, const struct https_request *request, struct h
 
 	(void)atomic_fetch_add(&handler->busy, 1);
 	answer(handler, request, response);
-	(void)atomic_fetch_add(&handler->requests[metrics_code(response->status)], 1);
+	(void)atomic_fetch_add(&handler->requests[https_metrics_code(response->status)], 1);
 	log_access(request, response, mono_diff_ms(clock_now(), began));
 	(void)atomic_fetch_sub(&handler->busy, 1);
 }
@@ -214,5 +214,5 @@ void handler_refuse(void *context, struct https_response *response)
 	json_free(problem);
 	response->retry_after_s = problem_retry_after_s(type);
 	set_body(response, PROBLEM_CONTENT_TYPE, text, strlen(text));
-	(void)atomic_fetch_add(&handler->requests[metrics_code(response->status)], 1);
+	(void)atomic_fetch_add(&handler->requests[https_metrics_code(response->status)], 1);
 }

@@ -16,7 +16,7 @@ import threading
 import time
 import warnings
 
-from frames import Channel, Frame, pair
+from frames import pair
 from harness import AGENT, LIMIT_S, ROOT, Failed, Skipped, case, check, contains, equal
 
 with warnings.catch_warnings():
@@ -212,7 +212,7 @@ class Front:
         if done.returncode:
             return None
         with open(head_path, encoding="latin-1") as head:
-            path = body_path if os.path.exists(body_path) else os.devnull
+            path = body_path if os.path.exists(body_path) and method != "HEAD" else os.devnull      # curl -I writes the head there, too
             with open(path, encoding="utf-8") as file:
                 return Answer(int(done.stdout), head.read(), file.read())
 
@@ -533,19 +533,19 @@ def access_log():
     for form in ("text", "json"):
         with Front(form=form) as front:
             front.call("POST", "/v1/steps", "-H", "X-Secret: tell-nobody", person=front.alice, body="tell-nobody")
-            front.call("GET", "/a%20b?c=\"d\x1b")
+            front.call("GET", "/a%20b?c=d%1b&e='=")
             log = front.log()
             check("tell-nobody" not in log, "the log tells too much:", log)
-            check("\x1b" not in log, "the log has control characters")
             lines = [line for line in log.splitlines() if "request answered" in line]
             equal(len(lines), 2, "lines")
             if form == "text":
                 check(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info front request answered method=POST path=/v1/steps status=200 ms=\d+ peer=127\.0\.0\.1 name=alice$",
                                lines[0]), "line:", lines[0])
+                contains(lines[1], "path=/a%20b query=\"c=d%1b&e='=\" status=404")
             else:
                 first, second = (json.loads(line) for line in lines)
                 equal((first["process"], first["level"], first["method"], first["path"], first["status"], first["name"]), ("front", "info", "POST", "/v1/steps", "200", "alice"), "line")
-                equal((second["path"], second["status"]), ("/a%20b", "404"), "line")
+                equal((second["path"], second["query"], second["status"]), ("/a%20b", "c=d%1b&e='=", "404"), "line")
     with Front(level="warning") as front:
         front.call("GET", "/livez")
         equal(front.log(), "", "log at warning")

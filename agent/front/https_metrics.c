@@ -1,15 +1,15 @@
-#include "front/metrics.h"
+#include "front/https_metrics.h"
 
 #include <inttypes.h>
 
 /* Ours, and those that the server refuses with; 0: all others. */
-static const int codes[METRICS_CODE_COUNT] = {200, 202, 204, 400, 403, 404, 405, 408, 409, 410, 411, 413, 417, 422, 429, 431, 500, 501, 503, 504, 0};
+static const int codes[HTTPS_METRICS_CODE_COUNT] = {200, 202, 204, 400, 403, 404, 405, 408, 409, 410, 411, 413, 417, 422, 429, 431, 500, 501, 503, 504, 0};
 
-unsigned metrics_code(int status)
+unsigned https_metrics_code(int status)
 {
 	unsigned code = 0;
 
-	while (code < METRICS_CODE_COUNT - 1 && codes[code] != status)
+	while (code < HTTPS_METRICS_CODE_COUNT - 1 && codes[code] != status)
 		code++;
 	return code;
 }
@@ -31,10 +31,10 @@ static void counter(struct buf *out, const char *name, uint64_t value, const cha
 	(void)buf_printf(out, "drr_https_%s_total %" PRIu64 "\n", name, value);
 }
 
-static void write_requests(struct buf *out, const uint64_t requests[METRICS_CODE_COUNT])
+static void write_requests(struct buf *out, const uint64_t requests[HTTPS_METRICS_CODE_COUNT])
 {
 	family(out, "requests", "counter", "Requests answered, by status.");
-	for (unsigned i = 0; i < METRICS_CODE_COUNT; i++) {
+	for (unsigned i = 0; i < HTTPS_METRICS_CODE_COUNT; i++) {
 		if (codes[i])
 			(void)buf_printf(out, "drr_https_requests_total{code=\"%d\"} %" PRIu64 "\n", codes[i], requests[i]);
 		else
@@ -58,7 +58,7 @@ static void write_refused(struct buf *out, const struct https_counts *counts)
 		(void)buf_printf(out, "drr_https_refused_total{reason=\"%s\"} %" PRIu64 "\n", reasons[i].reason, reasons[i].count);
 }
 
-int metrics_write(struct buf *out, const struct https_counts *counts, const uint64_t requests[METRICS_CODE_COUNT])
+int https_metrics_write(struct buf *out, const struct https_counts *counts, const uint64_t requests[HTTPS_METRICS_CODE_COUNT])
 {
 	gauge(out, "connections", counts->connections_now, "Connections that are open, verified or local.");
 	gauge(out, "connections_pending", counts->pending_now, "Connections that have not shown a good certificate yet.");
