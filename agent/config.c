@@ -38,31 +38,32 @@ enum kind {
 
 enum { WAY_SSH = 1 << CONFIG_SSH, WAY_TELNET = 1 << CONFIG_TELNET, WAY_EXEC = 1 << CONFIG_EXEC, WAY_ANY = 0 };
 enum { FROM_FILE = 1 << CONFIG_LOG_FILE, FROM_XMI = 1 << CONFIG_LOG_XMI, FROM_SYSLOG = 1 << CONFIG_LOG_SYSLOG, FROM_CLI = 1 << CONFIG_LOG_CLI };
-enum { CHOICES_MAX = 6 };
 
-struct key {
+struct key { /* kept small, there are many of them */
 	const char *section, *name;
-	enum kind kind;
-	size_t offset;                    /* in struct config */
-	const char *fallback;             /* parsed like a value; NULL: empty or zero */
-	const char *shown;                /* for people, where fallback does not say it */
-	unsigned min, max;                /* KIND_NUMBER; max of a list: how many entries */
-	const char *choices[CHOICES_MAX]; /* KIND_CHOICE, KIND_FLAG; NULL ends it */
-	unsigned ways;                    /* transports it goes with */
-	unsigned sources;                 /* log sources it goes with */
-	size_t count;                     /* a list's: where its number of entries stands in struct config */
-	bool required;                    /* whatever the other keys say */
-	const char *help;                 /* one line */
+	unsigned char kind;           /* enum kind */
+	uint16_t offset;              /* in struct config */
+	const char *fallback;         /* parsed like a value; NULL: empty or zero */
+	const char *shown;            /* for people, where fallback does not say it */
+	const char *help;             /* one line */
+	const char *const *choices;   /* KIND_CHOICE, KIND_FLAG; NULL ends it */
+	unsigned min, max;            /* KIND_NUMBER; max of a list: how many entries */
+	uint16_t count;               /* a list's: where its number of entries stands in struct config */
+	unsigned char ways, sources;  /* transports, log sources that it goes with */
+	bool required;                /* whatever the other keys say */
 };
 
+_Static_assert(sizeof(struct config) <= UINT16_MAX, "its offsets fit");
+
+#define CHOICES(...) (const char *const[]){__VA_ARGS__, NULL}
 #define AT(field) offsetof(struct config, field)
 
 static const struct key keys[] = {
 	{"agent", "name", KIND_LABEL, AT(agent.name), .shown = "default: the host's name", .help = "how this member is called in outputs"},
 	{"agent", "state_dir", KIND_PATH, AT(agent.state_dir), "/var/lib/drr-agent", .help = "folder of the journal and the lock"},
-	{"agent", "log_level", KIND_CHOICE, AT(agent.log_level), "info", .choices = {"error", "warning", "info", "debug"},
+	{"agent", "log_level", KIND_CHOICE, AT(agent.log_level), "info", .choices = CHOICES("error", "warning", "info", "debug"),
 	 .help = "how much the daemon writes to its own log"},
-	{"agent", "log_format", KIND_CHOICE, AT(agent.log_format), "text", .choices = {"text", "json"}, .help = "form of the lines of that log"},
+	{"agent", "log_format", KIND_CHOICE, AT(agent.log_format), "text", .choices = CHOICES("text", "json"), .help = "form of the lines of that log"},
 	{"agent", "user", KIND_WORD, AT(agent.user), .shown = "default: the user that started it", .help = "user that the daemon becomes when root starts it"},
 	{"appliance", "domain", KIND_WORD, AT(appliance.domain), .required = true,
 	 .help = "application domain with the API Connect gateway service"},
@@ -76,7 +77,7 @@ static const struct key keys[] = {
 	 .help = "the gateway's API address; audit asks it for /webapi-init-check"},
 	{"appliance", "gateway_ca_file", KIND_PATH, AT(appliance.gateway_ca_file), .shown = "default: none, their certificates are not checked",
 	 .help = "CA certificates (PEM) for these two addresses"},
-	{"cli", "transport", KIND_CHOICE, AT(cli.transport), "ssh", .choices = {"ssh", "telnet", "exec"},
+	{"cli", "transport", KIND_CHOICE, AT(cli.transport), "ssh", .choices = CHOICES("ssh", "telnet", "exec"),
 	 .help = "way to the appliance's command line"},
 	{"cli", "host", KIND_HOST, AT(cli.host), .shown = "required for ssh and telnet", .ways = WAY_SSH | WAY_TELNET,
 	 .help = "name or address of the appliance's management interface"},
@@ -96,7 +97,7 @@ static const struct key keys[] = {
 	 .help = "seconds until logged in"},
 	{"cli", "command_timeout_s", KIND_NUMBER, AT(cli.command_timeout_s), "30", .min = 1, .max = 600,
 	 .help = "seconds of silence until a command has failed"},
-	{"cli", "cleartext", KIND_FLAG, AT(cli.cleartext), "no", .choices = {"no", "yes"}, .ways = WAY_TELNET,
+	{"cli", "cleartext", KIND_FLAG, AT(cli.cleartext), "no", .choices = CHOICES("no", "yes"), .ways = WAY_TELNET,
 	 .help = "yes: telnet, password included, may leave this machine"},
 	{"xmi", "url", KIND_URL, AT(xmi.url), .shown = "required in this section", .min = 5550,
 	 .help = "the XML management interface; without the section the command line is all there is"},
@@ -107,15 +108,15 @@ static const struct key keys[] = {
 	 .help = "hash of the appliance's public key, as curl --pinnedpubkey takes it; repeat it or separate by commas, up to 4"},
 	{"xmi", "ca_file", KIND_PATH, AT(xmi.ca_file), .shown = "pin or ca_file is required in this section",
 	 .help = "CA certificates (PEM); the appliance's certificate must then be valid for the url's host"},
-	{"xmi", "tls", KIND_CHOICE, AT(xmi.tls), "bearssl", .choices = {"bearssl", "mbedtls"},
+	{"xmi", "tls", KIND_CHOICE, AT(xmi.tls), "bearssl", .choices = CHOICES("bearssl", "mbedtls"),
 	 .help = "TLS library; mbedtls for appliances that speak only TLS 1.3"},
 	{"xmi", "timeout_s", KIND_NUMBER, AT(xmi.timeout_s), "30", .min = 1, .max = 600, .help = "seconds of silence until a request has failed"},
-	{"log", "source", KIND_CHOICE, AT(log.source), "none", .choices = {"none", "file", "xmi", "syslog", "cli"},
+	{"log", "source", KIND_CHOICE, AT(log.source), "none", .choices = CHOICES("none", "file", "xmi", "syslog", "cli"),
 	 .help = "where the appliance's log is read; none: not at all"},
 	{"log", "file", KIND_PATH, AT(log.file), .shown = "required for source = file", .sources = FROM_FILE, .help = "the log file, on this host"},
 	{"log", "path", KIND_REMOTE, AT(log.path), .shown = "default: logtemp:///gwd-log.log; with manage_target logtemp:///drr-agent.log", .sources = FROM_XMI,
 	 .help = "the log target's file, on the appliance"},
-	{"log", "manage_target", KIND_FLAG, AT(log.manage_target), "no", .choices = {"no", "yes"}, .sources = FROM_XMI,
+	{"log", "manage_target", KIND_FLAG, AT(log.manage_target), "no", .choices = CHOICES("no", "yes"), .sources = FROM_XMI,
 	 .help = "yes: make a small log target of our own (drr-agent) on the appliance where it is missing; it is never saved"},
 	{"log", "target", KIND_WORD, AT(log.target), "gwd-log", .sources = FROM_CLI, .help = "the log target that \"show logging\" shows"},
 	{"log", "listen", KIND_LISTEN, AT(log.listen), .count = AT(log.listen_count), .max = CONFIG_LISTEN_MAX,
@@ -131,7 +132,8 @@ static const struct key keys[] = {
 	 .help = "milliseconds between two looks at the log, while a run waits for a line; file: where inotify is not to be had"},
 	{"https", "listen", KIND_ENDPOINT, AT(https.listen), .count = AT(https.listen_count), .max = CONFIG_LISTEN_MAX, .shown = "required in this section",
 	 .help = "where the HTTPS interface is; without the section there is none; repeat it or separate by commas, up to 4"},
-	{"https", "certificate", KIND_PATH, AT(https.certificate), .shown = "required in this section", .help = "certificate chain (PEM); \"drr-agent cert init\" makes it"},
+	{"https", "certificate", KIND_PATH, AT(https.certificate), .shown = "required in this section",
+	 .help = "certificate chain (PEM); \"drr-agent cert init\" makes it"},
 	{"https", "key", KIND_PATH, AT(https.key), .shown = "required in this section", .help = "its private key (PEM)"},
 	{"https", "client_ca", KIND_PATH, AT(https.client_ca), .shown = "required in this section",
 	 .help = "certificates (PEM) of the clients that are let in, or of the CAs that sign theirs"},
@@ -214,7 +216,7 @@ static void add_allowed(struct buf *out, const struct key *key)
 	if (key->kind == KIND_NUMBER) {
 		(void)buf_printf(out, "%u..%u", key->min, key->max);
 	} else if (key->kind == KIND_CHOICE || key->kind == KIND_FLAG) {
-		for (unsigned i = 0; i < CHOICES_MAX && key->choices[i]; i++)
+		for (unsigned i = 0; key->choices[i]; i++)
 			(void)buf_printf(out, "%s%s", i > 0 ? ", " : "", key->choices[i]);
 	} else {
 		(void)buf_add_string(out, words[key->kind]);
@@ -293,7 +295,7 @@ static bool is_secret_path(const char *value)
 /* Fits the row's kind, as far as its characters go. */
 static bool is_text_for(const struct key *key, const char *value)
 {
-	switch (key->kind) {
+	switch ((enum kind)key->kind) {
 	case KIND_WORD:
 	case KIND_AUTO: return is_of(value, "._:-") && value[0] != '-';
 	case KIND_HOST: return is_of(value, "._:-%") && value[0] != '-';
@@ -334,7 +336,7 @@ static int store_number(struct parse *parse, const struct key *key, const char *
 
 static int store_choice(struct parse *parse, const struct key *key, const char *value, void *field)
 {
-	for (int i = 0; i < CHOICES_MAX && key->choices[i]; i++) {
+	for (int i = 0; key->choices[i]; i++) {
 		if (strcmp(value, key->choices[i]) != 0)
 			continue;
 		if (key->kind == KIND_FLAG)
@@ -434,7 +436,7 @@ static int add_entry(struct config *config, const struct key *key, const char *v
 {
 	unsigned *count = (unsigned *)(void *)((char *)config + key->count);
 	union entry entry;
-	size_t bytes = parse_entry(key->kind, value, length, &entry);
+	size_t bytes = parse_entry((enum kind)key->kind, value, length, &entry);
 
 	if (bytes == 0)
 		return 1;
@@ -496,7 +498,7 @@ static int store(struct parse *parse, const struct key *key, const char *value)
 
 	if (is_list(key))
 		return store_list(parse, key, value);
-	switch (key->kind) {
+	switch ((enum kind)key->kind) {
 	case KIND_NUMBER: return store_number(parse, key, value, field);
 	case KIND_CHOICE:
 	case KIND_FLAG: return store_choice(parse, key, value, field);

@@ -4,9 +4,10 @@
  * it non-blocking, with an absolute deadline for each step. Only a request that is whole, from a client whose certificate was verified, gets one of the
  * HTTPS_WORKERS threads, and only for as long as its handler runs. So a slow or silent peer costs a descriptor and some memory, never a thread.
  *
- * After https_server_start() the process needs no more than these system calls: accept4, poll, read, recvfrom, sendto, shutdown, close, setsockopt, getsockopt,
- * futex, clock_gettime, getrandom, brk, mmap, munmap, mremap, madvise, nanosleep, write, rt_sigprocmask, exit (on s390x also socketcall's relatives of these); no file is
- * opened, no socket made, no thread started. https_server_set_identity() needs nothing else. */
+ * After https_server_start() no file is opened, no socket made, no thread started; what is needed is accept4, poll (ppoll), read, write, recvfrom, sendto, getpeername,
+ * getsockopt, setsockopt, shutdown, close, futex, clock_gettime, getrandom, getpid, brk, mmap, munmap, mremap, madvise, mprotect, rt_sigprocmask, and to stop
+ * nanosleep, clock_nanosleep and exit (tests/unit/test_https.c runs it in a jail of these). SIGPIPE is ignored from then on: civetweb's doing.
+ */
 #ifndef DRR_PLATFORM_HTTPS_SERVER_H
 #define DRR_PLATFORM_HTTPS_SERVER_H
 

@@ -28,6 +28,7 @@ enum {
 	DAEMON_RESCUE_PAUSE_MS = 60000, /* after a rescue that did not succeed, before the next one */
 	DAEMON_FRAMES_A_TURN = 16,
 	DAEMON_LINES_A_TURN = 1000,
+	WATCHER_TOLD_MAX = 64,         /* lines of meaning that are remembered, so that none is told twice */
 	STEP_EVIDENCE_MAX = 24,
 	STEP_EVIDENCE_BYTES = 512,
 	STEP_PRECHECK = JOURNAL_OP_COUNT, /* as an op: reads only, and is not in the journal */
@@ -71,6 +72,8 @@ struct watcher {
 	int spool_fd;            /* syslog: what was heard is kept in a file that runs can read; -1 otherwise */
 	uint64_t spool_bytes;
 	bool told;               /* that the log cannot be read */
+	uint32_t told_lines[WATCHER_TOLD_MAX]; /* CRC-32 of lines; 0 none */
+	unsigned told_next;
 };
 
 struct daemon_counts {

@@ -167,7 +167,8 @@ void step_start(struct daemon *d, const char *run, int op, unsigned overrides)
 	struct error error = {0};
 	unsigned attempt = attempts_before(d, run, op) + 1;
 
-	link_close(&r->link); /* a look under way, whose answer nobody waits for now */
+	if (d->job == DAEMON_LOOK)
+		link_close(&r->link); /* nobody waits for its answer now; an idle session is used again */
 	watcher_pause(d);
 	memset(step, 0, sizeof *step);
 	(void)snprintf(step->run, sizeof step->run, "%s", run);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crc32.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/daemon.h"
@@ -25,6 +26,18 @@ static const char *event_word(enum line_event event)
 	return words[event];
 }
 
+/* A step that goes on from an older mark reads lines again that were told already. A line holds its time, so the same bytes are the same line. */
+static bool was_told(struct watcher *w, const char *bytes, size_t length)
+{
+	uint32_t crc = crc32_of(bytes, length);
+
+	for (unsigned i = 0; i < WATCHER_TOLD_MAX; i++)
+		if (w->told_lines[i] == crc)
+			return true;
+	w->told_lines[w->told_next++ % WATCHER_TOLD_MAX] = crc;
+	return false;
+}
+
 void watcher_take_line(void *context, const char *bytes, size_t length)
 {
 	struct daemon *d = context;
@@ -33,7 +46,7 @@ void watcher_take_line(void *context, const char *bytes, size_t length)
 	struct line line;
 	enum line_event what = line_event_of(bytes, length, &line);
 
-	if (what == LINE_OTHER || !ours_is(d->config, &line))
+	if (what == LINE_OTHER || !ours_is(d->config, &line) || was_told(&d->watcher, bytes, length))
 		return;
 	last->found = true;
 	(void)snprintf(last->code, sizeof last->code, "0x%08x", line.code);
