@@ -1,7 +1,7 @@
 /* front.c - from the start of the process to its end. In this order: the key comes from the supervisor, the process gives up all but sockets, the server opens its
  * doors and starts its threads, the process gives up new sockets and threads as well.
  *
- * The server accepts as soon as its doors are open: the few moments to the last step it spends in the first jail, which opens nothing and connects to nothing either. */
+ * The server accepts as soon as its doors are open: the moments to the last step it spends in the first jail, which opens nothing and connects to nothing either. */
 #include "front/front.h"
 
 #include <errno.h>
@@ -161,14 +161,14 @@ static int await_identity(struct front *front, struct frame *frame, struct error
 	return front->ended ? 0 : error_set(error, ERROR_INTERNAL, NULL, "the supervisor sent no certificate within %d s", FRONT_IDENTITY_MS / 1000);
 }
 
-/* The user, then JAIL_FRONT_START, then JAIL_FRONT. */
+/* JAIL_FRONT_START, then JAIL_FRONT. */
 static int give_up(const struct front *front, enum jail_role role, struct error *error)
 {
 	const struct jail_path state_dir = {front->config->agent.state_dir, JAIL_WRITE};
 	const struct jail_settings settings = {.role = role, .paths = &state_dir, .path_count = role == JAIL_FRONT_START ? 1 : 0};
 	struct jail_report report;
 
-	if ((role == JAIL_FRONT_START && jail_drop_user(front->config->agent.user, error)) || jail_enter(&settings, &report, error))
+	if (jail_enter(&settings, &report, error))
 		return -1;
 	if (role == JAIL_FRONT)
 		log_line(report.seccomp && report.landlock ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "the front is locked in", "seccomp", report.seccomp ? "yes" : "no", "landlock",

@@ -34,7 +34,7 @@ static void set_problem(struct https_response *response, enum problem_type type,
 /* The server keeps the type longer than the reply lives. */
 static const char *static_type(const char *type)
 {
-	static const char *const types[] = {"application/json", PROBLEM_CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8", "text/plain; charset=utf-8"};
+	static const char *const types[] = {"application/json", PROBLEM_CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"};
 
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
 		if (strcmp(types[i], type) == 0)
@@ -89,7 +89,8 @@ static void set_reply(struct handler *handler, struct https_response *response, 
 	free(reply->body);
 }
 
-static void set_result(struct handler *handler, struct https_response *response, const struct route *route, enum exchange_result result, struct exchange_reply *reply)
+static void set_result(struct handler *handler, struct https_response *response, const struct route *route, enum exchange_result result,
+		       struct exchange_reply *reply)
 {
 	switch (result) {
 	case EXCHANGE_ANSWERED: set_reply(handler, response, route, reply); break;
@@ -97,7 +98,9 @@ static void set_result(struct handler *handler, struct https_response *response,
 		set_problem(response, PROBLEM_ENGINE_RESTARTING, "the engine is being started; what was asked may or may not have been begun", again);
 		break;
 	case EXCHANGE_LATE: set_problem(response, PROBLEM_NO_ANSWER, "the engine did not answer; what was asked may or may not have been begun", again); break;
-	case EXCHANGE_FULL: set_problem(response, PROBLEM_TOO_MANY, "too many requests wait for the engine; nothing was begun", "ask again, with fewer requests at a time"); break;
+	case EXCHANGE_FULL:
+		set_problem(response, PROBLEM_TOO_MANY, "too many requests wait for the engine; nothing was begun", "ask again, with fewer requests at a time");
+		break;
 	case EXCHANGE_ENDED: set_problem(response, PROBLEM_STOPPING, "drr-agent is being stopped", "systemctl status drr-agent"); break;
 	case EXCHANGE_BAD_REPLY: set_problem(response, PROBLEM_INTERNAL, "the engine answered with something that is no answer", again); break;
 	}

@@ -13,7 +13,7 @@ enum {
 /* The place of STATUS in an array of HTTPS_METRICS_CODE_COUNT. */
 unsigned https_metrics_code(int status);
 
-/* Appends the families drr_https_*, and "# EOF": nothing may follow. REQUESTS: by https_metrics_code(). HTTPS_METRICS_MAX_BYTES of room suffice. 0, or -1: no room. */
+/* Appends the families drr_https_*, and "# EOF": nothing may follow. REQUESTS: by https_metrics_code(). HTTPS_METRICS_MAX_BYTES suffice. 0, or -1: no room. */
 int https_metrics_write(struct buf *out, const struct https_counts *counts, const uint64_t requests[HTTPS_METRICS_CODE_COUNT]);
 
 #endif
