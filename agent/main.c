@@ -15,6 +15,7 @@
 #include "engine/run.h"
 #include "front/front.h"
 #include "platform/jail.h"
+#include "platform/process.h"
 #include "platform/secretfile.h"
 #include "platform/json.h"
 #include "engine/explain.h"
@@ -194,12 +195,14 @@ static int verb_version(const struct options *options, const struct config *conf
 static int verb_engine(const struct options *options, const struct config *config)
 {
 	(void)options;
+	process_set_name("drr-engine");
 	return engine_main(config);
 }
 
 static int verb_front(const struct options *options, const struct config *config)
 {
 	(void)options;
+	process_set_name("drr-front");
 	return front_main(config);
 }
 

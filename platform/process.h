@@ -32,6 +32,9 @@ struct process_end {
  * parent. Call it from a process with one thread. */
 pid_t process_start(const struct process_plan *plan, struct error *error);
 
+/* What ps and top call this process (15 bytes at most): /proc/self/exe would make it "exe". */
+void process_set_name(const char *name);
+
 /* Whether PID, a child of ours, has ended; END (not NULL) then says how, and PID is free again. */
 bool process_ended(pid_t pid, struct process_end *end);
 

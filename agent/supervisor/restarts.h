@@ -1,6 +1,6 @@
 /* restarts.h - when the daemon's two children are started, stopped and given up. Pure: what happened and when in, what is to be done out.
  *
- * The front is started when the engine is at work for the first time: a second daemon, whose engine finds the lock taken, must not touch the sockets of the first one.
+ * The front is started when the engine is at work for the first time: a second daemon, whose engine finds the lock taken, must not touch the first one's sockets.
  * A child that ends is started again, RESTARTS_MAX times in RESTARTS_WINDOW_MS for both together; then the daemon ends, with 1.
  * One that ends with 2, 6 or 7 before it was at work (configuration, another agent works here, a file it may not read) ends the daemon at once, with that: doing
  * it again would not help. At the end the engine goes first, and has all the time that it takes: it may be enabling the service. Nothing ever kills a child that

@@ -223,6 +223,19 @@ static void cannot_execute(void **state)
 	assert_non_null(strstr(error.what, "nothing"));
 }
 
+static void has_a_name(void **state)
+{
+	char name[32] = "";
+	FILE *comm;
+
+	process_set_name("drr-engine");
+	comm = fopen("/proc/self/comm", "r");
+	assert_non_null(comm);
+	assert_non_null(fgets(name, sizeof name, comm));
+	(void)fclose(comm);
+	assert_string_equal(name, "drr-engine\n");
+}
+
 static void picks_an_environment(void **state)
 {
 	const char *names[] = {"DRR_KEPT", "DRR_ABSENT", NULL}, *extra[] = {"DRR_ALIVE_MS=5000", NULL};
@@ -249,6 +262,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_what_it_was_asked), cmocka_unit_test(swaps),           cmocka_unit_test(tells_how_it_ended),
 		cmocka_unit_test(has_not_ended),           cmocka_unit_test(cannot_execute), cmocka_unit_test(picks_an_environment),
+		cmocka_unit_test(has_a_name),
 	};
 
 	return argc > 1 ? child(argv) : cmocka_run_group_tests(tests, NULL, NULL);
