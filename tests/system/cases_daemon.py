@@ -324,8 +324,8 @@ def events():
             equal([e["event"] for e in after if e["kind"] == "grant"], ["granted", "released"], "grants")
             check(sum(e["event"] == "started" for e in after) >= 3, "a start for each engine", after)
         path = os.path.join(daemon.state_dir, "events")
-        with open(path, "a", encoding="utf-8") as file:         # until one more does not fit
-            number = after[-1]["n"]
+        with open(path, "r+", encoding="utf-8") as file:         # until one more does not fit
+            number = json.loads(file.readlines()[-1])["n"]
             while file.tell() < 256 * 1024 - 700:
                 number += 1
                 file.write(line_of(number))

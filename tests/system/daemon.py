@@ -194,6 +194,7 @@ class Daemon:
     def ended(self, exit_code=0):
         """Waits for the end of all three; the result."""
         self.over = self.agent.result(LIMIT_S)
+        wait_until(lambda: all(is_gone(pid) for pid in self.seen.values()), "all three are gone")
         self.systemd.close(self.notify_path)
         equal(self.over.exit, exit_code, "exit of the daemon:\n" + self.agent.story() + "\n")
         return self.over
@@ -333,29 +334,29 @@ class Daemon:
                 step = told[op] = self.step(run, op)
                 if step and step["state"] == "done":
                     break
-                if op == "flush" and self.state()["run"]["flush_unknown"]:
+                known = self.state()["run"] or {}
+                if (op == "flush" and known.get("flush_done")) or (op in ("flush", "confirm") and known.get("flush_unknown")):
                     break       # never sent again: the bounce and the evidence behind it decide
             else:
                 raise Failed(f"{op} of {run} did not succeed: {told[op]}")
-            if op == "confirm" and told[op]["state"] != "done":
+            if op == "confirm" and step["state"] != "done":
                 break
         return told
 
     def webhook(self, run):
         """The management server calls once the await step watches, and again for one that is asked for once more."""
         def watching():
-            step = self.patient("GET", f"/v1/steps/{run}.await").json
-            return step["state"] != "running" or "wait" in step["sentence"] or step.get("phase") in ("trigger", "await")
+            answer = self.patient("GET", f"/v1/steps/{run}.await")
+            return answer.status == 404 or answer["state"] != "running" or answer.json.get("phase") in ("trigger", "await")
         wait_until(watching, "the await step watches")
         self.world.lab.call("webhook", member=self.member)
 
 
-def trace(pid, path, journal, what, number):
-    """strace on PID: WHAT ("signal=KILL", "error=EIO", ...) at the NUMBER-th write or sync of the file JOURNAL; NUMBER None: only counts.  Returns when it is attached."""
-    calls = "write,fdatasync,fsync"
-    command = ["strace", "-p", str(pid), "-f", "-qq", "-s", "200", "-o", path, "-P", journal, "-e", "trace=" + calls]
-    if what:
-        command += ["-e", f"inject={calls}:{what}:when={number}"]
+def trace(pid, path, journal, inject=()):
+    """strace on the process PID: its writes and syncs of the file JOURNAL go to PATH; INJECT: (call, what), as in strace -e inject=CALL:WHAT.  Returns when it is attached."""
+    command = ["strace", "-p", str(pid), "-qq", "-s", "200", "-o", path, "-P", journal, "-e", "trace=write,fdatasync"]
+    for call, what in inject:
+        command += ["-e", f"inject={call}:{what}"]
     tracer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     def attached():
