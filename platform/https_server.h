@@ -67,6 +67,7 @@ struct https_request {
 	size_t body_bytes;
 	bool local;             /* came through the Unix socket: without TLS, nameless; the file's permissions said who may */
 	bool may_wait;          /* false: too many wait already; answer at once */
+	bool open_metrics;      /* its Accept names application/openmetrics-text */
 	const char *peer;       /* see HTTPS_PEER_BYTES */
 	const char *tls;        /* "1.2", "1.3"; "" when local */
 	const struct https_name *names; /* subject CNs, then DNS and URI names of the client's certificate */
