@@ -145,7 +145,7 @@ static const struct row allowed[] = {
 	/* what is open */
 	CALL(lseek, ALL, ANY), CALL(pread64, ALL, ANY), CALL(preadv, ALL, ANY), CALL(fstat, ALL, ANY), CALL(fcntl, ALL, FCNTLS), CALL(ioctl, ALL, IOCTLS),
 	CALL(dup, ALL, ANY), CALL(dup3, S | E | B, ANY), CALL(pipe2, S | E | B, ANY), CALL(pwrite64, S | E, ANY), CALL(ftruncate, S | E, ANY),
-	CALL(fsync, S | E, ANY), CALL(fdatasync, S | E, ANY), CALL(flock, S | E, ANY), CALL(getdents64, S | E, ANY), CALL(close_range, S, ANY),
+	CALL(fsync, S | E, ANY), CALL(fdatasync, S | E, ANY), CALL(fchmod, S | E, ANY), CALL(flock, S | E, ANY), CALL(getdents64, S | E, ANY), CALL(close_range, S, ANY),
 	/* by name: Landlock says which */
 	CALL(openat, S | E, ANY), CALL(newfstatat, S | E, ANY), CALL(faccessat, S | E, ANY), CALL(readlinkat, S | E, ANY), CALL(renameat, S | E, ANY),
 	CALL(renameat2, S | E, ANY), CALL(unlinkat, S | E | B, ANY), CALL(getcwd, S | E, ANY), CALL(fstatfs, S | E, ANY), CALL(inotify_init1, S | E, ANY),
