@@ -344,7 +344,13 @@ static int start(struct daemon *d, struct error *error)
 		error_clear(error);
 	}
 	r->have_book = true;
-	return events_open(&d->events, d->config->agent.state_dir, error);
+	if (events_open(&d->events, d->config->agent.state_dir, error) == 0)
+		return 0;
+	if (!r->book.state.disable_open)
+		return -1;
+	log_line(LOG_LEVEL_ERROR, "events cannot be stored: enabling the service without them", "why", error->what, NULL);
+	error_clear(error);
+	return 0;
 }
 
 static void clean_up(struct daemon *d)
