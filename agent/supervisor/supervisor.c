@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "platform/channel.h"
 #include "platform/clock.h"
+#include "platform/durable.h"
 #include "platform/jail.h"
 #include "platform/loop.h"
 #include "platform/notify.h"
@@ -567,6 +568,21 @@ static int check_identity(const struct config *config, struct error *error)
 	return result;
 }
 
+/* Another daemon's socket would be replaced by our front before our engine sees that the state_dir is taken. A state_dir that cannot be locked for another reason is the
+ * engine's to tell. */
+static int check_alone(const struct config *config, struct error *error)
+{
+	struct error trouble = {0};
+	int fd = durable_lock(config->agent.state_dir, &trouble);
+
+	if (fd >= 0)
+		(void)close(fd);
+	if (trouble.code != ERROR_BUSY)
+		return 0;
+	*error = trouble;
+	return -1;
+}
+
 static int prepare(struct supervisor *s, struct error *error)
 {
 	struct error untold = {0};
@@ -574,7 +590,7 @@ static int prepare(struct supervisor *s, struct error *error)
 	if (notify_open(&s->notify, &untold))
 		log_line(LOG_LEVEL_WARNING, "systemd is not told how the daemon is", "why", untold.what, NULL);
 	(void)notify_status(&s->notify, "starts");
-	if (check_identity(s->config, error) || loop_open(&s->loop, error) || loop_watch_children(&s->loop, error))
+	if (check_alone(s->config, error) || check_identity(s->config, error) || loop_open(&s->loop, error) || loop_watch_children(&s->loop, error))
 		return -1;
 	s->memory = malloc(FRAME_MAX_BYTES);
 	return s->memory ? give_up(s, error) : error_set(error, ERROR_INTERNAL, NULL, "no memory for a frame");
