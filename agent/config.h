@@ -5,23 +5,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/buf.h"
-#include "base/error.h"
+#include "base/options.h"
 
 enum {
-	CONFIG_FILE_MAX_BYTES = 65536,
-	CONFIG_TEXT_BYTES = 512,  /* a path, a host, a command; with its NUL */
-	CONFIG_NAME_BYTES = 128,  /* a domain, an object, an address */
 	CONFIG_HOST_KEYS_MAX = 8,
-	CONFIG_HOST_KEY_BYTES = 64,
 	CONFIG_PINS_MAX = 4,
-	CONFIG_PIN_BYTES = 56,    /* "sha256//" and 44 characters */
 	CONFIG_LISTEN_MAX = 4,
-	CONFIG_LISTEN_BYTES = 96,
 	CONFIG_FROM_MAX = 8,
-	CONFIG_FROM_BYTES = 64,
 	CONFIG_PEOPLE_MAX = 16,
-	CONFIG_PERSON_BYTES = 64, /* a name in a client's certificate; with its NUL */
 	CONFIG_DESCRIBE_BYTES = 16384, /* enough for config_describe() */
 	CONFIG_AWAIT_USUAL_S = 2100,  /* a re-synchronisation may take 35 minutes: 10, then 20 more, and 5 for the next event */
 };
@@ -34,22 +25,6 @@ enum config_tls { CONFIG_TLS_BEARSSL, CONFIG_TLS_MBEDTLS };
 enum config_level { CONFIG_LEVEL_ERROR, CONFIG_LEVEL_WARNING, CONFIG_LEVEL_INFO, CONFIG_LEVEL_DEBUG };
 enum config_format { CONFIG_FORMAT_TEXT, CONFIG_FORMAT_JSON };
 enum config_log_source { CONFIG_LOG_NONE, CONFIG_LOG_FILE, CONFIG_LOG_XMI, CONFIG_LOG_SYSLOG, CONFIG_LOG_CLI };
-
-/* https://HOST[:PORT]/PATH, taken apart. */
-struct config_url {
-	char text[CONFIG_TEXT_BYTES]; /* as written; "" not set */
-	char host[CONFIG_TEXT_BYTES]; /* without brackets */
-	char path[CONFIG_TEXT_BYTES]; /* begins with / */
-	unsigned port;                /* 443 where none is written; [xmi]: 5550 */
-};
-
-/* udp://ADDRESS:PORT, tcp://..., tls://..., or ADDRESS:PORT alone in [https]: an IP address (IPv6 in brackets) or * for all. */
-struct config_listen {
-	enum config_listen_kind { CONFIG_LISTEN_UDP, CONFIG_LISTEN_TCP, CONFIG_LISTEN_TLS } kind; /* [https]: CONFIG_LISTEN_TLS */
-	char text[CONFIG_LISTEN_BYTES]; /* as written */
-	char host[CONFIG_FROM_BYTES];   /* "" for all addresses */
-	unsigned port;
-};
 
 struct config {
 	char path[CONFIG_TEXT_BYTES]; /* where it was read from */

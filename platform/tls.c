@@ -152,7 +152,9 @@ enum transport_step tls_link_dial(struct tls_link *link, struct error *error)
 		link->phase = TLS_HANDSHAKE;
 	if (step != TRANSPORT_FAILED || error->code != ERROR_NONE)
 		return step;
-	if (link->dial.list) /* it resolved */
+	if (link->dial.list && link->settings->advice)
+		(void)error_set(error, met.code, link->settings->advice, "%s", met.what);
+	else if (link->dial.list) /* it resolved */
 		(void)error_set(error, met.code,
 				"check url in [xmi], the interface's state and access list on the appliance (show xml-mgmt), and the firewall",
 				"%s; if that is the XML management interface, it may be disabled, or its access list lacks this machine", met.what);
@@ -224,5 +226,9 @@ int tls_open_file(const char *key, const char *path, struct error *error)
 
 struct transport *tls_open(const struct tls_settings *settings, struct tls_report *report, struct error *error)
 {
+	if (settings->identity && settings->engine != TLS_MBEDTLS) {
+		(void)error_set(error, ERROR_INTERNAL, NULL, "TLS: only mbedTLS shows a certificate of ours");
+		return NULL;
+	}
 	return settings->engine == TLS_BEARSSL ? tls_bearssl_open(settings, report, error) : tls_mbedtls_open(settings, report, error);
 }

@@ -19,6 +19,8 @@ enum tls_trust {
 	TLS_TRUST_REPORT, /* not checked: the caller only wants to see the key (check --connect), or asks nothing of worth; no secret may be sent */
 };
 
+struct tls_identity; /* a certificate chain and its private key: tls_identity_load() */
+
 struct tls_settings { /* the caller's; must outlive the transport */
 	const char *host; /* name or address */
 	unsigned port;
@@ -27,6 +29,8 @@ struct tls_settings { /* the caller's; must outlive the transport */
 	const char *pins[TLS_PINS_MAX]; /* "sha256//BASE64" of the DER SubjectPublicKeyInfo, as curl's --pinnedpubkey */
 	unsigned pin_count;
 	const char *ca_file; /* PEM, at most 16 certificates; read in tls_open() */
+	struct tls_identity *identity; /* ours, for a server that asks who we are; mbedTLS only; NULL: none. Must outlive the transport */
+	const char *advice;  /* what to do when there is no connection; NULL: what is right for the XML management interface */
 };
 
 struct tls_report { /* filled while connecting; must outlive the transport */
@@ -47,9 +51,7 @@ bool tls_is_pin(const char *text);
 
 /* ---- the server side: the syslog listener. mbedTLS, TLS 1.3 and 1.2; no client certificates. */
 
-struct tls_identity; /* a certificate chain and its private key */
-
-/* PEM files; the server's certificate first, all of them together at most 3.75 KiB (mbedTLS sends them in one record); the key RSA or ECDSA, without a
+/* PEM files; the server's (or with tls_settings.identity the client's) own certificate first, all of them together at most 3.75 KiB (mbedTLS sends them in one record); the key RSA or ECDSA, without a
  * passphrase, its file closed to others. NULL and ERROR: ERROR_CONFIG, ERROR_INTERNAL. */
 struct tls_identity *tls_identity_load(const char *certificate_file, const char *key_file, struct error *error);
 void tls_identity_free(struct tls_identity *identity); /* NULL is fine; after all its transports are closed */

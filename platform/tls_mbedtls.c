@@ -346,6 +346,8 @@ static int start_client(struct mbed *mbed, struct error *error)
 	mbedtls_ssl_conf_verify(&mbed->config, judge, mbed);
 	if (ca)
 		mbedtls_ssl_conf_ca_chain(&mbed->config, &mbed->authority, NULL);
+	if (settings->identity && mbedtls_ssl_conf_own_cert(&mbed->config, &settings->identity->chain, &settings->identity->key) != 0)
+		return tls_fail_memory(error);
 	/* NULL, an address: it must not be sent as a name, and judge() compares it. */
 	if (mbedtls_ssl_setup(&mbed->ssl, &mbed->config) != 0 ||
 	    mbedtls_ssl_set_hostname(&mbed->ssl, tls_link_server_name(&mbed->link)) != 0)

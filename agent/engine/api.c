@@ -515,11 +515,24 @@ static int64_t read_overrides(struct daemon *d, uint32_t number, const struct js
 	return set;
 }
 
+/* A request may name the attempt that it wants. One that was made already is not made again: such a request was late, and whoever sent it does not know yet what came of
+ * that attempt. Without this a coordinator's late bounce, which has failed meanwhile, would take this member down beside the next one. */
+static bool is_late(const struct daemon *d, const char *run, int op, const struct json *body)
+{
+	int64_t attempt;
+
+	return json_int(json_get(body, "attempt"), &attempt) && step_attempts(d, run, op) > 0 && attempt <= (int64_t)step_attempts(d, run, op);
+}
+
 static void begin_step(struct daemon *d, uint32_t number, const char *run, int op, const struct json *body)
 {
-	int64_t overrides;
+	int64_t overrides, attempt = 1;
 
-	if (!step_is_over(d, run, op) || is_settled(d, run, op)) {
+	if (json_get(body, "attempt") && (!json_int(json_get(body, "attempt"), &attempt) || attempt < 1)) {
+		daemon_reply_problem(d, number, PROBLEM_BAD_REQUEST, "see /v1/openapi.json", "attempt is a whole number, 1 for the first");
+		return;
+	}
+	if (!step_is_over(d, run, op) || is_settled(d, run, op) || is_late(d, run, op, body)) {
 		reply_accepted(d, number, run, op); /* the same step, never twice */
 		return;
 	}
@@ -532,7 +545,7 @@ static void begin_step(struct daemon *d, uint32_t number, const char *run, int o
 
 static void post_step(struct daemon *d, const struct frame *frame)
 {
-	static const char *const keys[] = {"run", "op", "overrides", NULL};
+	static const char *const keys[] = {"run", "op", "attempt", "overrides", NULL};
 	struct json *body = read_body(d, frame, keys);
 	char run[JOURNAL_RUN_BYTES], name[16];
 	int op;

@@ -9,11 +9,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "engine/confine.h"
 #include "engine/engine.h"
 #include "platform/channel.h"
 #include "platform/clock.h"
-#include "platform/jail.h"
 
 static struct daemon the_daemon;             /* large; one a process */
 static char frame_memory[FRAME_MAX_BYTES];
@@ -387,12 +385,6 @@ static int work(struct daemon *d, struct error *error)
 	return 0;
 }
 
-/* No way back to the user that started us, and no way to anything that the configuration does not name. */
-static int confine(const struct config *config, struct error *error)
-{
-	return jail_drop_user(config->agent.user, error) || confine_enter(&config, 1, false, error);
-}
-
 int engine_main(const struct config *config)
 {
 	struct daemon *d = &the_daemon;
@@ -404,7 +396,7 @@ int engine_main(const struct config *config)
 	d->control_fd = ENGINE_CONTROL_FD;
 	d->front_fd = ENGINE_FRONT_FD;
 	log_open("engine", (enum log_level)config->agent.log_level, config->agent.log_format == CONFIG_FORMAT_JSON);
-	if (confine(config, &error) || start(d, &error) || work(d, &error)) {
+	if (start(d, &error) || work(d, &error)) {
 		log_line(LOG_LEVEL_ERROR, error.what, "next", error.next[0] ? error.next : NULL, NULL);
 		exit_code = error_exit_code(error.code);
 	} else {

@@ -136,6 +136,8 @@ void step_turn(struct daemon *d);
 void step_begin_recovery(struct daemon *d);
 /* By run and op: the present or last one, or what the journal knows. NULL: never heard of. The caller frees it. */
 struct json *step_json(const struct daemon *d, const char *run, int op);
+/* How many attempts at this step of this run there were, one under way included. Of a precheck only the last is remembered. */
+unsigned step_attempts(const struct daemon *d, const char *run, int op);
 bool step_is_over(const struct daemon *d, const char *run, int op);
 /* "flush", "precheck". */
 const char *step_op_name(int op);

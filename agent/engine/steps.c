@@ -151,7 +151,7 @@ static void refuse_step(struct daemon *d, const struct error *error)
 	end_step(d);
 }
 
-static unsigned attempts_before(const struct daemon *d, const char *run, int op)
+unsigned step_attempts(const struct daemon *d, const char *run, int op)
 {
 	const struct journal_state *state = &d->runner.book.state;
 
@@ -165,7 +165,7 @@ void step_start(struct daemon *d, const char *run, int op, unsigned overrides)
 	struct step *step = &d->step;
 	struct runner *r = &d->runner;
 	struct error error = {0};
-	unsigned attempt = attempts_before(d, run, op) + 1;
+	unsigned attempt = step_attempts(d, run, op) + 1;
 
 	if (d->job == DAEMON_LOOK)
 		link_close(&r->link); /* nobody waits for its answer now; an idle session is used again */

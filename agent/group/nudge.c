@@ -1,0 +1,247 @@
+#include "group/nudge.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform/clock.h"
+#include "platform/secretfile.h"
+
+static const char marker[] = " (drrctl ";
+
+enum { MARKER_BYTES = sizeof marker - 1 + CLOCK_TEXT_BYTES + 1 };
+
+int nudge_init(struct nudge *nudge, const struct group_config *config, struct error *error)
+{
+	struct client_limits limits = {(int64_t)config->group.connect_timeout_s * 1000, (int64_t)config->group.answer_timeout_s * 1000};
+
+	memset(nudge, 0, sizeof *nudge);
+	nudge->config = config;
+	if (config->api_manager.door.url.text[0] == '\0')
+		return 0;
+	return client_init(&nudge->client, &config->api_manager.door, NULL, limits, "[api_manager]", config->path, error);
+}
+
+void nudge_free(struct nudge *nudge)
+{
+	if (nudge->client.door)
+		client_free(&nudge->client);
+	secretfile_free(&nudge->token);
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------- */
+
+/* A secret goes into JSON without a copy that nobody wipes. */
+static void add_string(struct buf *out, const char *key, const char *value)
+{
+	(void)buf_printf(out, "%s\"%s\":\"", out->len > 1 ? "," : "", key);
+	for (const char *p = value; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			(void)buf_printf(out, "\\%c", *p);
+		else if ((unsigned char)*p < 0x20)
+			(void)buf_printf(out, "\\u%04x", (unsigned)(unsigned char)*p);
+		else
+			(void)buf_add(out, p, 1);
+	}
+	(void)buf_add_string(out, "\"");
+}
+
+static int add_file(struct buf *out, const char *key, const char *path, struct error *error)
+{
+	struct secret secret = {0};
+
+	if (secretfile_load(path, &secret, error) != 0)
+		return -1;
+	add_string(out, key, secret.bytes);
+	secretfile_free(&secret);
+	return 0;
+}
+
+static void path_to(const struct nudge *nudge, const char *rest, char out[CONFIG_TEXT_BYTES + 400])
+{
+	const char *prefix = nudge->config->api_manager.door.url.path;
+	size_t length = strlen(prefix);
+
+	while (length > 0 && prefix[length - 1] == '/')
+		length--;
+	(void)snprintf(out, CONFIG_TEXT_BYTES + 400, "%.*s%s", (int)length, prefix, rest);
+}
+
+static int fill_credentials(const struct nudge *nudge, struct buf *out, struct error *error)
+{
+	const struct group_config *config = nudge->config;
+
+	(void)buf_add_string(out, "{");
+	if (config->api_manager.username[0]) {
+		add_string(out, "grant_type", "password");
+		add_string(out, "username", config->api_manager.username);
+		add_string(out, "realm", config->api_manager.realm);
+		if (add_file(out, "password", config->api_manager.password_file, error) != 0)
+			return -1;
+	} else if (config->api_manager.api_key_file[0]) {
+		add_string(out, "grant_type", "api_key");
+		if (add_file(out, "api_key", config->api_manager.api_key_file, error) != 0)
+			return -1;
+	} else {
+		add_string(out, "grant_type", "client_credentials");
+	}
+	add_string(out, "client_id", config->api_manager.client_id);
+	if (add_file(out, "client_secret", config->api_manager.client_secret_file, error) != 0)
+		return -1;
+	(void)buf_add_string(out, "}");
+	return out->overflow ? error_set(error, ERROR_CONFIG, NULL, "[api_manager]: the credentials have more than %d bytes", SECRETFILE_PAGE_BYTES) : 0;
+}
+
+static void ask_token(struct nudge *nudge, struct mono now)
+{
+	char target[CONFIG_TEXT_BYTES + 400];
+	struct secret page = {0};
+	struct buf body;
+
+	nudge->state = NUDGE_TOKEN;
+	secretfile_free(&nudge->token);
+	path_to(nudge, "/api/token", target);
+	if (secretfile_page(&page, &nudge->error) != 0)
+		return;
+	buf_init(&body, page.bytes, SECRETFILE_PAGE_BYTES);
+	if (fill_credentials(nudge, &body, &nudge->error) == 0)
+		client_start(&nudge->client, "POST", target, body.data, NULL, 0, now);
+	secretfile_free(&page);
+}
+
+static void ask_catalog(struct nudge *nudge, enum nudge_state state, const char *method, const char *body, struct mono now)
+{
+	char target[CONFIG_TEXT_BYTES + 400], rest[380];
+
+	nudge->state = state;
+	(void)snprintf(rest, sizeof rest, "/api/catalogs/%s/%s", nudge->config->api_manager.org, nudge->config->api_manager.catalogs[nudge->catalog]);
+	path_to(nudge, rest, target);
+	client_start(&nudge->client, method, target, body, &nudge->token, 0, now);
+}
+
+static void set_summary(struct nudge *nudge, enum nudge_state state, const char *summary, struct mono now)
+{
+	struct json *object = json_object();
+	char *text;
+
+	json_set_string(object, "summary", summary);
+	text = json_text(object, false);
+	ask_catalog(nudge, state, "PATCH", text, now);
+	free(text);
+	json_free(object);
+}
+
+/* The summary without an older marker of ours, and with a new one. */
+static void change_summary(struct nudge *nudge, struct mono now)
+{
+	char text[NUDGE_SUMMARY_BYTES + MARKER_BYTES], when[CLOCK_TEXT_BYTES];
+	const char *old = strstr(nudge->summary, marker);
+	size_t length = old ? (size_t)(old - nudge->summary) : strlen(nudge->summary);
+
+	(void)snprintf(text, sizeof text, "%.*s%s%s)", (int)length, nudge->summary, marker, clock_text(when, clock_wall_ms()));
+	set_summary(nudge, NUDGE_CHANGE, text, now);
+}
+
+/* ---- answers -------------------------------------------------------------------------------------------------- */
+
+static void fail_status(struct nudge *nudge)
+{
+	static const char *const doing[] = {"", "log in", "read the catalog", "change the catalog's summary", "put the catalog's summary back"};
+	int status = nudge->client.http_status;
+	enum error_code code = status == 401 || (status == 400 && nudge->state == NUDGE_TOKEN) ? ERROR_AUTH : status == 403 ? ERROR_PERMISSION : ERROR_ANSWER;
+	const char *message = json_string(json_get(nudge->client.answer, "message"));
+
+	(void)error_set(&nudge->error, code, code == ERROR_ANSWER ? "check org and catalogs in [api_manager], and the state of API Manager" : "check the credentials in [api_manager]",
+			"API Manager does not let us %s%s%s: HTTP %d%s%.200s", doing[nudge->state], nudge->state > NUDGE_TOKEN ? " " : "",
+			nudge->state > NUDGE_TOKEN ? nudge->config->api_manager.catalogs[nudge->catalog] : "", status, message ? ", " : "", message ? message : "");
+}
+
+static void take_token(struct nudge *nudge, struct mono now)
+{
+	const char *token = json_string(json_get(nudge->client.answer, "access_token"));
+
+	if (!token || strpbrk(token, " \r\n\t") || strlen(token) >= SECRETFILE_PAGE_BYTES) {
+		(void)error_set(&nudge->error, ERROR_ANSWER, NULL, "API Manager's answer holds no access token, or one of more than %d bytes", SECRETFILE_PAGE_BYTES - 1);
+		return;
+	}
+	if (secretfile_page(&nudge->token, &nudge->error) != 0)
+		return;
+	nudge->token.length = strlen(token);
+	memcpy(nudge->token.bytes, token, nudge->token.length + 1);
+	nudge->catalog = 0;
+	ask_catalog(nudge, NUDGE_READ, "GET", NULL, now);
+}
+
+static void take_catalog(struct nudge *nudge, struct mono now)
+{
+	const char *summary = json_string(json_get(nudge->client.answer, "summary"));
+
+	nudge->had_summary = summary != NULL;
+	if (!json_is_object(nudge->client.answer) || (summary && strlen(summary) >= sizeof nudge->summary)) {
+		(void)error_set(&nudge->error, ERROR_ANSWER, NULL, "API Manager's answer for the catalog %s is no object, or has a summary of more than %d bytes",
+				nudge->config->api_manager.catalogs[nudge->catalog], NUDGE_SUMMARY_BYTES - 1);
+		return;
+	}
+	(void)snprintf(nudge->summary, sizeof nudge->summary, "%s", summary ? summary : "");
+	change_summary(nudge, now);
+}
+
+/* True: that was the last catalog. */
+static bool next_catalog(struct nudge *nudge, struct mono now)
+{
+	if (++nudge->catalog == nudge->config->api_manager.catalog_count)
+		return true;
+	ask_catalog(nudge, NUDGE_READ, "GET", NULL, now);
+	return false;
+}
+
+/* True: it is over. */
+static bool take_answer(struct nudge *nudge, struct mono now)
+{
+	if (nudge->client.status == CLIENT_FAILED)
+		nudge->error = nudge->client.error;
+	else if (nudge->client.http_status / 100 != 2)
+		fail_status(nudge);
+	if (nudge->error.code != ERROR_NONE)
+		return true;
+	switch (nudge->state) {
+	case NUDGE_TOKEN: take_token(nudge, now); break;
+	case NUDGE_READ: take_catalog(nudge, now); break;
+	case NUDGE_CHANGE:
+		if (nudge->config->api_manager.summary == GROUP_SUMMARY_APPEND)
+			return next_catalog(nudge, now);
+		set_summary(nudge, NUDGE_RESTORE, nudge->had_summary ? nudge->summary : NULL, now);
+		break;
+	default: return next_catalog(nudge, now);
+	}
+	return nudge->error.code != ERROR_NONE;
+}
+
+void nudge_start(struct nudge *nudge, struct mono now)
+{
+	assert(nudge->client.door && nudge->state == NUDGE_IDLE);
+	error_clear(&nudge->error);
+	ask_token(nudge, now);
+}
+
+bool nudge_step(struct nudge *nudge, struct mono now)
+{
+	bool over = nudge->error.code != ERROR_NONE;
+
+	if (nudge->state == NUDGE_IDLE)
+		return false;
+	while (!over && client_step(&nudge->client, now) != CLIENT_WAIT)
+		over = take_answer(nudge, now);
+	if (!over)
+		return false;
+	nudge->state = NUDGE_IDLE;
+	secretfile_free(&nudge->token);
+	client_close(&nudge->client);
+	return true;
+}
+
+struct client *nudge_client(struct nudge *nudge)
+{
+	return nudge->state == NUDGE_IDLE ? NULL : &nudge->client;
+}

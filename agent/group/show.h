@@ -1,0 +1,19 @@
+/* show.h - what drrctl prints besides a run's lines: the members' states, a plan, refusals. */
+#ifndef DRR_GROUP_SHOW_H
+#define DRR_GROUP_SHOW_H
+
+#include "group/team.h"
+
+/* The table of members, and in which points they do not agree; or one JSON object. After team_look(). */
+void show_status(const struct team *team, bool json);
+
+/* Each refusal of RESULT: sentence, evidence, next step; as lines of a run. */
+void show_refusals(struct team *team, const struct accord_input *input, const struct accord_result *result);
+
+/* What a run would do, in sentences (not JSON). */
+void show_plan(const struct team *team, const struct accord_result *result);
+
+/* "drrctl: WHAT", "next: NEXT" on standard error; the exit code of the error. */
+int show_error(const struct error *error);
+
+#endif
