@@ -124,8 +124,10 @@ deps-update:
 install: all
 	install -D -t '$(DESTDIR)$(PREFIX)/bin' -m 755 $(PROGRAMS:%=$(OUT)/%)
 	install -D -t '$(DESTDIR)$(PREFIX)/share/man/man8' -m 644 conf/drr-agent.8
-	install -D -t '$(DESTDIR)$(PREFIX)/share/man/man5' -m 644 conf/drr-agent.conf.5
+	install -D -t '$(DESTDIR)$(PREFIX)/share/man/man1' -m 644 conf/drrctl.1
+	install -D -t '$(DESTDIR)$(PREFIX)/share/man/man5' -m 644 conf/drr-agent.conf.5 conf/group.conf.5
 	install -D -m 644 conf/bash-completion '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/drr-agent'
+	ln -sf drr-agent '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/drrctl'
 	install -D -t '$(DESTDIR)$(PREFIX)/share/doc/drr-agent' -m 644 conf/*.conf conf/systemd/local.conf README.md CHANGELOG.md LICENSE
 	install -D -m 644 conf/systemd/drr-agent.sysusers '$(DESTDIR)$(PREFIX)/lib/sysusers.d/drr-agent.conf'
 	install -D -t '$(DESTDIR)$(PREFIX)/lib/systemd/system' -m 644 conf/systemd/*.service

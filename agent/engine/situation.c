@@ -236,7 +236,7 @@ struct json *situation_op(const struct journal_state *state, enum journal_op whi
 	json_set_string(object, "run", state->run);
 	json_set_string(object, "op", journal_op_name(which));
 	json_set_string(object, "state", op_state_word(op));
-	set_known(object, "exit", op->ended, op->exit_code);
+	set_known(object, "exit", op->ended && op->exit_code >= 0, op->exit_code);
 	json_set_string(object, "sentence", op->ended ? op->sentence : "under way");
 	json_set_string(object, "next", or_null(op->next));
 	json_set(object, "evidence", json_array());
