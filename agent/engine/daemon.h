@@ -36,6 +36,9 @@ enum {
 	STEP_PRECHECK = JOURNAL_OP_COUNT, /* as an op: reads only, and is not in the journal */
 };
 
+/* For whoever is told that the journal cannot be written. */
+#define DAEMON_BROKEN_NEXT "free or repair the file system of state_dir (df -h, df -i, dmesg), then restart the agent"
+
 enum daemon_job { DAEMON_IDLE, DAEMON_LOOK, DAEMON_STEP, DAEMON_RECOVERY };
 
 enum step_state { STEP_NONE, STEP_RUNNING, STEP_DONE, STEP_REFUSED, STEP_FAILED };

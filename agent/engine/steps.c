@@ -119,7 +119,7 @@ static void take_report(void *context, const struct report_entry *entry)
 	if (entry->exit_code >= 0) {
 		step->exit_code = entry->exit_code;
 		(void)snprintf(step->sentence, sizeof step->sentence, "%s", entry->sentence);
-		(void)snprintf(step->next, sizeof step->next, "%s", entry->next);
+		(void)snprintf(step->next, sizeof step->next, "%s", d->runner.book.broken && entry->next[0] ? DAEMON_BROKEN_NEXT : entry->next);
 	} else {
 		(void)snprintf(step->phase, sizeof step->phase, "%s", entry->step);
 		keep_evidence(step, entry->sentence, entry->evidence);
