@@ -10,12 +10,14 @@
 #include "engine/ask.h"
 #include "engine/ask_audit.h"
 #include "engine/confine.h"
+#include "engine/engine.h"
 #include "engine/report.h"
 #include "engine/run.h"
 #include "front/front.h"
+#include "platform/jail.h"
+#include "platform/process.h"
 #include "platform/secretfile.h"
 #include "platform/json.h"
-#include "engine/engine.h"
 #include "engine/explain.h"
 #include "run/journal.h"
 #include "run/precheck.h"
@@ -36,9 +38,9 @@ struct options {
 enum option_code { OPTION_STEPS = 256, OPTION_RUN, OPTION_DRY_RUN, OPTION_JSON, OPTION_CONNECT, OPTION_MERMAID, OPTION_FIX, OPTION_TO, OPTION_YES,
 		   OPTION_NOT_PRODUCTION, OPTION_CLIENT, OPTION_OUT, OPTION_NAMES, OPTION_RENEW, OPTION_OVERRIDE };
 
-/* Which options a verb takes. */
+/* Which options a verb takes; and how its process is locked in: by engine/confine.c, unless it does that itself, and for the daemon's children as [agent] user. */
 enum takes { TAKES_CONFIG = 1, TAKES_JSON = 2, TAKES_RUN = 4, TAKES_CONNECT = 8, TAKES_MERMAID = 16, TAKES_AUDIT = 32, TAKES_CERT = 256, TAKES_WORD = 512,
-	     TAKES_DAEMON = 1024 /* goes to jail by itself */ };
+	     OWN_JAIL = 1024, DROPS_USER = 2048 };
 
 static int verb_serve(const struct options *, const struct config *);
 static int verb_run(const struct options *, const struct config *);
@@ -59,7 +61,7 @@ static const struct verb {
 	int (*perform)(const struct options *, const struct config *);
 	const char *synopsis, *meaning;
 } verbs[] = {
-	{"serve", TAKES_CONFIG | TAKES_DAEMON, verb_serve, "", "the daemon: HTTPS interface, log watcher, steps for drrctl; SIGHUP reads the configuration again"},
+	{"serve", TAKES_CONFIG | OWN_JAIL, verb_serve, "", "the daemon: HTTPS interface, log watcher, steps for drrctl; SIGHUP reads the configuration again"},
 	{"run", TAKES_CONFIG | TAKES_JSON | TAKES_RUN, verb_run, "[--steps LIST] [--run ID] [--dry-run] [--json] [--override-NAME]",
 	 "this member's part of a DRR, in the foreground"},
 	{"recover", TAKES_CONFIG | TAKES_JSON, verb_recover, "[--json]", "finish or undo what the journal holds open"},
@@ -72,8 +74,8 @@ static const struct verb {
 	{"journal", TAKES_CONFIG | TAKES_JSON, verb_journal, "[--json]", "print the journal"},
 	{"explain", TAKES_JSON | TAKES_MERMAID, verb_explain, "[--mermaid|--json]", "the state table in sentences"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
-	{"engine", TAKES_CONFIG | TAKES_DAEMON, verb_engine, NULL, NULL},
-	{"front", TAKES_CONFIG | TAKES_DAEMON, verb_front, NULL, NULL}, /* NULL: for the supervisor only, not shown */
+	{"engine", TAKES_CONFIG | DROPS_USER, verb_engine, NULL, NULL}, /* NULL: for the supervisor only, not shown */
+	{"front", TAKES_CONFIG | DROPS_USER | OWN_JAIL, verb_front, NULL, NULL},
 };
 
 static void usage(FILE *out)
@@ -193,12 +195,14 @@ static int verb_version(const struct options *options, const struct config *conf
 static int verb_engine(const struct options *options, const struct config *config)
 {
 	(void)options;
+	process_set_name("drr-engine");
 	return engine_main(config);
 }
 
 static int verb_front(const struct options *options, const struct config *config)
 {
 	(void)options;
+	process_set_name("drr-front");
 	return front_main(config);
 }
 
@@ -343,8 +347,11 @@ static int load(const struct verb *verb, const struct options *options, struct c
 
 	if (!(verb->takes & TAKES_CONFIG) || (verb->takes & (TAKES_AUDIT | TAKES_CERT)))
 		return 0;
-	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)) ||
-	    (!(verb->takes & TAKES_DAEMON) && confine_enter(&(const struct config *){config}, 1, options->run.verbose, &error)))
+	if (config_load(options->config_path, config, &error) || (!may_lack_key && config_require_host_key(config, &error)))
+		return report_error(&error);
+	if ((verb->takes & DROPS_USER) && jail_drop_user(config->agent.user, &error))
+		return report_error(&error);
+	if (!(verb->takes & OWN_JAIL) && confine_enter(&(const struct config *){config}, 1, options->run.verbose, &error))
 		return report_error(&error);
 	return 0;
 }

@@ -35,10 +35,11 @@ char *clock_text(char out[CLOCK_TEXT_BYTES], int64_t wall_ms)
 	if (wall_ms > last_ms)
 		wall_ms = last_ms;
 	seconds = (time_t)(wall_ms / 1000);
-	if (!gmtime_r(&seconds, &tm) || strftime(out, CLOCK_TEXT_BYTES, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-		out[0] = '\0';
-	/* 19 characters so far; the modulus keeps the fraction at three digits */
-	(void)snprintf(out + 19, CLOCK_TEXT_BYTES - 19, ".%03uZ", (unsigned)(wall_ms % 1000) % 1000U);
+	(void)gmtime_r(&seconds, &tm);
+	/* Not strftime(): it brings time zones and locales, 6 KB. The moduli say how many digits there are. */
+	(void)snprintf(out, CLOCK_TEXT_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
+		       (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100,
+		       (unsigned)(wall_ms % 1000) % 1000);
 	return out;
 }
 

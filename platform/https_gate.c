@@ -608,9 +608,9 @@ void https_gate_run(struct https_server *server)
 {
 	const struct timespec look_again = {0, STOP_LOOK_NS};
 	unsigned count, first = 1 + server->door_count;
-	struct mono now = clock_now();
+	struct mono now;
 
-	while (take_news(server, now)) {
+	for (;;) {
 		int timeout_ms = prepare(server, &count, clock_now());
 
 		(void)poll(server->fds, count, timeout_ms);
@@ -618,6 +618,9 @@ void https_gate_run(struct https_server *server)
 		/* Nobody may go before all were asked: POLLED would name somebody who is gone. */
 		for (unsigned i = first; i < count; i++)
 			server->polled[i]->ready = server->fds[i].revents != 0;
+		/* Before any request: what was sent after a reload must meet the new identity. */
+		if (!take_news(server, now))
+			break;
 		for (unsigned i = 0; i < PLACES; i++)
 			if (server->places[i] && server->places[i]->member && server->places[i]->ready)
 				step(server->places[i], now);

@@ -49,6 +49,8 @@ static int read_fields(const struct mg_request_info *info, size_t *body_bytes, b
 
 	*body_bytes = 0;
 	*asks = false;
+	if (info->num_headers >= MG_MAX_HEADERS)
+		return 431; /* civetweb does not look at more */
 	for (int i = 0; i < info->num_headers; i++) {
 		const char *name = info->http_headers[i].name, *value = info->http_headers[i].value;
 

@@ -48,7 +48,7 @@ struct jail_settings {
 	bool may_execute;
 };
 
-struct jail_report { /* what was to be had; false is no error: an old kernel, a container that forbids it, qemu-user, another libc */
+struct jail_report { /* what was to be had; false is no error: an old kernel, a container that forbids it, qemu-user, another libc, a path with an I/O error */
 	bool seccomp, landlock;
 	int landlock_abi; /* 0: none */
 };

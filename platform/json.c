@@ -192,12 +192,15 @@ static bool is_shallow(const char *text, size_t count)
 static const char *find_fault(const cJSON *node)
 {
 	const cJSON *child, *other;
+	unsigned keys = 0;
 
 	if (node->valuestring && !is_clean(node->valuestring))
 		return "a string that is not UTF-8 or holds control characters";
 	cJSON_ArrayForEach(child, node) {
 		const char *fault;
 
+		if (child->string && ++keys > JSON_KEYS_MAX) /* each is compared with all others */
+			return "an object of too many keys";
 		if (child->string && !is_clean(child->string))
 			return "a key that is not UTF-8";
 		for (other = child->next; other && child->string; other = other->next)
@@ -210,10 +213,19 @@ static const char *find_fault(const cJSON *node)
 	return NULL;
 }
 
-/* "\u0000" would end a C string early. */
+/* "\u0000" would end a C string early. Behind an even number of backslashes it is one; "\\u0000" is a backslash and five letters. */
 static bool has_nul(const char *text, size_t count)
 {
-	return memchr(text, '\0', count) || memmem(text, count, "\\u0000", 6);
+	if (memchr(text, '\0', count))
+		return true;
+	for (size_t i = 0; i + 6 <= count; i++) {
+		if (text[i] != '\\')
+			continue;
+		if (memcmp(text + i, "\\u0000", 6) == 0)
+			return true;
+		i++; /* what it escapes */
+	}
+	return false;
 }
 
 struct json *json_parse(const char *text, size_t count_bytes, struct error *error)
@@ -285,7 +297,7 @@ bool json_int(const struct json *json, int64_t *value)
 	if (!cJSON_IsNumber(read_node(json)))
 		return false;
 	number = read_node(json)->valuedouble;
-	if (!(number >= -9007199254740992.0 && number <= 9007199254740992.0))
+	if (!(number > -9007199254740992.0 && number < 9007199254740992.0)) /* 2^53 + 1 would be read as 2^53 */
 		return false;
 	*value = (int64_t)number;
 	return (double)*value >= number && (double)*value <= number;
@@ -299,5 +311,5 @@ bool json_bool(const struct json *json, bool *value)
 
 struct json *json_copy(const struct json *json)
 {
-	return wrap(cJSON_Duplicate(read_node(json), true));
+	return wrap(json ? cJSON_Duplicate(read_node(json), true) : cJSON_CreateNull());
 }

@@ -8,7 +8,11 @@
 
 #include "base/error.h"
 
-enum { JSON_DEPTH_MAX = 32 }; /* of what is read: objects and arrays within each other */
+/* Of what is read. */
+enum {
+	JSON_DEPTH_MAX = 32, /* objects and arrays within each other */
+	JSON_KEYS_MAX = 256, /* of one object */
+};
 
 struct json; /* an object or an array; memory running out ends the process with a message (nothing sensible is left to do) */
 
@@ -33,7 +37,7 @@ char *json_text(const struct json *json, bool indented);
 
 /* ---- reading ---- */
 
-/* One JSON text of COUNT bytes and nothing behind it, UTF-8, no key twice in an object, at most JSON_DEPTH_MAX deep. NULL and ERROR_ANSWER otherwise. The caller frees it. */
+/* One JSON text of COUNT bytes and nothing behind it, UTF-8, no key twice in an object, within the limits above. NULL and ERROR_ANSWER otherwise. The caller frees it. */
 struct json *json_parse(const char *text, size_t count_bytes, struct error *error);
 
 /* What follows gives pieces of JSON, borrowed; each takes NULL and says "not there". */
@@ -43,9 +47,9 @@ const char *json_key(const struct json *child);                          /* of a
 bool json_is_object(const struct json *json);
 bool json_is_array(const struct json *json);
 const char *json_string(const struct json *json);          /* NULL: no string. Never holds a NUL (such a text is refused as a whole) */
-bool json_int(const struct json *json, int64_t *value);    /* a whole number within +-2^53 */
+bool json_int(const struct json *json, int64_t *value);    /* a whole number between -2^53 and 2^53, both left out: exact in a double */
 bool json_bool(const struct json *json, bool *value);
-/* A copy, to be freed by the caller or given to json_set() or json_add(). */
+/* A copy (of nothing: null), to be freed by the caller or given to json_set() or json_add(). */
 struct json *json_copy(const struct json *json);
 
 #endif

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -112,6 +113,11 @@ pid_t process_start(const struct process_plan *plan, struct error *error)
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	return error_set_errno(error, ERROR_INTERNAL, cause, NULL, "cannot start %s", plan->arguments[0]);
+}
+
+void process_set_name(const char *name)
+{
+	(void)prctl(PR_SET_NAME, name, 0, 0, 0); /* only for those who look */
 }
 
 bool process_ended(pid_t pid, struct process_end *end)

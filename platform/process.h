@@ -27,10 +27,13 @@ struct process_end {
 	int number; /* exit status, or the signal's number */
 };
 
-/* The child's process id, or -1: ERROR_INTERNAL, also when the program cannot be executed. The child begins with 0, 1 and 2 as they are here, 3 and 4 of PLAN and no
- * other descriptor, no blocked and no ignored signal, in a session of its own: what a terminal sends (Ctrl-C) reaches its parent only. It does not die with its parent.
- * Call it from a process with one thread. */
+/* The child's process id, or -1: ERROR_INTERNAL, also when the program cannot be executed. The child begins with 0, 1 and 2 as they are here, 3 and 4 of PLAN and
+ * no other descriptor, no blocked and no ignored signal, in a session of its own: what a terminal sends (Ctrl-C) reaches its parent only. It does not die with its
+ * parent. Call it from a process with one thread. */
 pid_t process_start(const struct process_plan *plan, struct error *error);
+
+/* What ps and top call this process (15 bytes at most): /proc/self/exe would make it "exe". */
+void process_set_name(const char *name);
 
 /* Whether PID, a child of ours, has ended; END (not NULL) then says how, and PID is free again. */
 bool process_ended(pid_t pid, struct process_end *end);

@@ -526,6 +526,49 @@ static void bear_close(struct transport *t)
 
 /* --- opening --- */
 
+/* --- the curves of NIST: P-256 by its own arithmetic, four times as fast as the general one that P-384 and P-521 have */
+
+static const br_ec_impl *by_curve(int curve)
+{
+	return curve == BR_EC_secp256r1 ? &br_ec_p256_m31 : &br_ec_prime_i31;
+}
+
+static const unsigned char *curve_generator(int curve, size_t *length)
+{
+	return by_curve(curve)->generator(curve, length);
+}
+
+static const unsigned char *curve_order(int curve, size_t *length)
+{
+	return by_curve(curve)->order(curve, length);
+}
+
+static size_t curve_xoff(int curve, size_t *length)
+{
+	return by_curve(curve)->xoff(curve, length);
+}
+
+static uint32_t curve_mul(unsigned char *point, size_t point_bytes, const unsigned char *factor, size_t factor_bytes, int curve)
+{
+	return by_curve(curve)->mul(point, point_bytes, factor, factor_bytes, curve);
+}
+
+static size_t curve_mulgen(unsigned char *result, const unsigned char *factor, size_t factor_bytes, int curve)
+{
+	return by_curve(curve)->mulgen(result, factor, factor_bytes, curve);
+}
+
+static uint32_t curve_muladd(unsigned char *a, const unsigned char *b, size_t bytes, const unsigned char *x, size_t x_bytes, const unsigned char *y,
+			     size_t y_bytes, int curve)
+{
+	return by_curve(curve)->muladd(a, b, bytes, x, x_bytes, y, y_bytes, curve);
+}
+
+static const br_ec_impl nist_curves = {
+	1u << BR_EC_secp256r1 | 1u << BR_EC_secp384r1 | 1u << BR_EC_secp521r1,
+	curve_generator, curve_order, curve_xoff, curve_mul, curve_mulgen, curve_muladd,
+};
+
 /* Forward secrecy always; CBC for appliances with an old firmware. */
 static void choose_algorithms(br_ssl_engine_context *engine)
 {
@@ -542,17 +585,24 @@ static void choose_algorithms(br_ssl_engine_context *engine)
 	br_ssl_engine_set_versions(engine, BR_TLS12, BR_TLS12);
 	br_ssl_engine_set_suites(engine, suites, sizeof suites / sizeof *suites);
 	br_ssl_engine_add_flags(engine, BR_OPT_NO_RENEGOTIATION);
-	br_ssl_engine_set_default_rsavrfy(engine);
-	br_ssl_engine_set_default_ecdsa(engine);
+	/* Not the library's defaults, which bring Curve25519 and a second arithmetic for RSA. */
+	br_ssl_engine_set_rsavrfy(engine, br_rsa_i31_pkcs1_vrfy);
+	br_ssl_engine_set_ec(engine, &nist_curves);
+	br_ssl_engine_set_ecdsa(engine, br_ecdsa_i31_vrfy_asn1);
 	br_ssl_engine_set_hash(engine, br_sha1_ID, &br_sha1_vtable); /* the suites that end in SHA need it */
 	br_ssl_engine_set_hash(engine, br_sha256_ID, &br_sha256_vtable);
 	br_ssl_engine_set_hash(engine, br_sha384_ID, &br_sha384_vtable);
 	br_ssl_engine_set_hash(engine, br_sha512_ID, &br_sha512_vtable);
 	br_ssl_engine_set_prf_sha256(engine, &br_tls12_sha256_prf);
 	br_ssl_engine_set_prf_sha384(engine, &br_tls12_sha384_prf);
-	br_ssl_engine_set_default_aes_cbc(engine);
+	/* Both AES-GCM of the library, as it is 40 times as fast where the processor helps (0.3 against 10 ms a megabyte); of the rest what runs everywhere: 4 KB
+	 * less, for 1 ms more a megabyte with ChaCha20. */
 	br_ssl_engine_set_default_aes_gcm(engine);
-	br_ssl_engine_set_default_chapol(engine);
+	br_ssl_engine_set_cbc(engine, &br_sslrec_in_cbc_vtable, &br_sslrec_out_cbc_vtable);
+	br_ssl_engine_set_aes_cbc(engine, &br_aes_ct64_cbcenc_vtable, &br_aes_ct64_cbcdec_vtable);
+	br_ssl_engine_set_chapol(engine, &br_sslrec_in_chapol_vtable, &br_sslrec_out_chapol_vtable);
+	br_ssl_engine_set_chacha20(engine, br_chacha20_ct_run);
+	br_ssl_engine_set_poly1305(engine, br_poly1305_ctmul_run);
 }
 
 static int start(struct bear *bear, struct error *error)

@@ -18,6 +18,7 @@
 #include "base/base64.h"
 #include "base/der.h"
 #include "base/text.h"
+#include "platform/entropy.h"
 #include "platform/tls_link.h"
 
 enum {
@@ -55,6 +56,15 @@ static int fail_library(const char *doing, int code, struct error *error)
 
 /* --- keys --- */
 
+static int start_library(struct error *error)
+{
+	unsigned char byte;
+
+	if (entropy_get(&byte, 1, "a key", error) != 0)
+		return -1;
+	return psa_crypto_init() == PSA_SUCCESS ? 0 : tls_fail_memory(error); /* it needs nothing else */
+}
+
 static struct x509_key *key_new(struct error *error)
 {
 	struct x509_key *key = calloc(1, sizeof *key);
@@ -64,9 +74,8 @@ static struct x509_key *key_new(struct error *error)
 		return NULL;
 	}
 	mbedtls_pk_init(&key->pk);
-	if (psa_crypto_init() == PSA_SUCCESS)
+	if (start_library(error) == 0)
 		return key;
-	(void)error_set(error, ERROR_INTERNAL, NULL, "the cryptographic library cannot be started");
 	x509_key_free(key);
 	return NULL;
 }
@@ -304,10 +313,10 @@ int x509_sign(struct x509_key *key, const struct x509_subject *subject, int64_t 
 	char memory[BODY_BYTES - 128];
 	struct buf der;
 	size_t body, part;
-	int result = mbedtls_psa_get_random(MBEDTLS_PSA_RANDOM_STATE, serial, sizeof serial);
+	int result;
 
-	if (result != 0)
-		return error_set(error, ERROR_INTERNAL, NULL, "there are no random numbers to be had");
+	if (entropy_get(serial, sizeof serial, "a serial number", error) != 0)
+		return -1;
 	serial[0] = (unsigned char)((serial[0] & 0x7f) | 0x40); /* positive, and always of this length */
 	buf_init(&der, memory, sizeof memory);
 	body = der_open(&der, DER_SEQUENCE);
@@ -442,8 +451,8 @@ int x509_read(const char *path, struct x509_facts *all, unsigned max, unsigned *
 	if (fd < 0)
 		return -1;
 	(void)close(fd);
-	if (psa_crypto_init() != PSA_SUCCESS)
-		return error_set(error, ERROR_INTERNAL, NULL, "there are no random numbers to be had");
+	if (start_library(error) != 0)
+		return -1;
 	mbedtls_x509_crt_init(&chain);
 	result = mbedtls_x509_crt_parse_file(&chain, path);
 	for (const mbedtls_x509_crt *at = &chain; result == 0 && at && *count < max; at = at->next)

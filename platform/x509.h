@@ -1,7 +1,7 @@
 /* x509.h - keys and certificates for the HTTPS interface: made, requested and read (mbedTLS behind it).
  *
  * A certificate of ours signs itself and nothing else (basicConstraints CA:FALSE, and no keyUsage that would say otherwise). It is its own trust anchor: whoever
- * has a copy names it as ca_file or client_ca. mbedTLS, BearSSL, OpenSSL (curl, also with X509_V_FLAG_X509_STRICT), GnuTLS and Go take an end-entity certificate
+ * has a copy names it as ca_file or client_ca. mbedTLS, BearSSL, OpenSSL (curl; also with X509_V_FLAG_X509_STRICT) and GnuTLS take an end-entity certificate
  * that is in the list of anchors itself. Were it a CA, the holder of any client's key could make certificates in the name of an operator. */
 #ifndef DRR_PLATFORM_X509_H
 #define DRR_PLATFORM_X509_H

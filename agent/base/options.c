@@ -63,7 +63,7 @@ static void add_allowed(struct buf *out, const struct option_key *key)
 	if (key->kind == KIND_NUMBER) {
 		(void)buf_printf(out, "%u..%u", key->min, key->max);
 	} else if (key->kind == KIND_CHOICE || key->kind == KIND_FLAG) {
-		for (unsigned i = 0; i < OPTIONS_CHOICES_MAX && key->choices[i]; i++)
+		for (unsigned i = 0; key->choices[i]; i++)
 			(void)buf_printf(out, "%s%s", i > 0 ? ", " : "", key->choices[i]);
 	} else {
 		(void)buf_add_string(out, words[key->kind]);
@@ -183,7 +183,7 @@ static int store_number(struct option_parse *parse, const struct option_key *key
 
 static int store_choice(struct option_parse *parse, const struct option_key *key, const char *value, void *field)
 {
-	for (int i = 0; i < OPTIONS_CHOICES_MAX && key->choices[i]; i++) {
+	for (int i = 0; key->choices[i]; i++) {
 		if (strcmp(value, key->choices[i]) != 0)
 			continue;
 		if (key->kind == KIND_FLAG)

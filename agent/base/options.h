@@ -22,7 +22,6 @@ enum {
 	CONFIG_PERSON_BYTES = 64,
 	OPTIONS_KEYS_MAX = 96,    /* rows of a table */
 	OPTIONS_SECTIONS_MAX = 12,
-	OPTIONS_CHOICES_MAX = 6,
 };
 
 /* https://HOST[:PORT]/PATH, taken apart. */
@@ -64,6 +63,8 @@ enum option_kind {
 	KIND_DOOR,     /* the same, or unix:///PATH of a socket */
 	KIND_REMOTE,   /* logtemp:///NAME, a file on the appliance */
 };
+#define OPTION_CHOICES(...) (const char *const[]){__VA_ARGS__, NULL}
+
 struct option_key {
 	const char *section, *name;
 	enum option_kind kind;
@@ -71,7 +72,7 @@ struct option_key {
 	const char *fallback;             /* parsed like a value; NULL: empty or zero */
 	const char *shown;                /* for people, where fallback does not say it */
 	unsigned min, max;                /* KIND_NUMBER; max of a list: how many entries */
-	const char *choices[OPTIONS_CHOICES_MAX]; /* KIND_CHOICE (stored as int), KIND_FLAG; NULL ends it */
+	const char *const *choices;       /* OPTION_CHOICES(...): KIND_CHOICE (stored as int), KIND_FLAG; NULL ends it */
 	unsigned ways;                    /* the owner's own marks: agent.conf's transports ... */
 	unsigned sources;                 /* ... and log sources that the key goes with */
 	size_t count;                     /* a list's: where its number of entries stands; 0: no list */

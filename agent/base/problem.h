@@ -44,8 +44,8 @@ int problem_status(enum problem_type type);
 /* What Retry-After should say, in seconds: not 0 for every 409, 429 and 503, 0 for all others. */
 unsigned problem_retry_after_s(enum problem_type type);
 
-/* {"type","title","status","detail","next"}: DETAIL is the sentence, NEXT the exact next command; each may be NULL and is left out then. The caller adds extension members
- * (json_set), and frees it. Never NULL. */
+/* {"type","title","status","detail","next"}: DETAIL is the sentence, NEXT the exact next command; each may be NULL and is left out then. The caller adds extension
+ * members (json_set), and frees it. Never NULL. */
 struct json *problem_json(enum problem_type type, const char *detail, const char *next);
 
 /* The same as text, without extension members. The caller frees with free(). Never NULL. */

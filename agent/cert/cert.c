@@ -286,6 +286,9 @@ static void tell_made(const struct task *task, const char *pin)
 	for (unsigned i = 0; i < task->subject.alternative_count; i++)
 		(void)printf(", %s:%s", is_address(task->subject.alternatives[i]) ? "IP" : "DNS", task->subject.alternatives[i]);
 	(void)printf("; self-signed, until %.10s\npin %s\n", until, pin);
+	if (task->config && geteuid() == 0 && task->owner == DURABLE_OWNER_SELF)
+		(void)printf("note: there is no %s yet, whose owner would get the key: chown %s to the user that the daemon runs as\n", task->config->agent.state_dir,
+			     task->key_path);
 	if (task->request->renew)
 		(void)printf("the pin is the one of before; whoever has a copy of the certificate (ca_file, client_ca) needs the new one\n");
 }

@@ -114,7 +114,6 @@ int confine_enter(const struct config *const *configs, unsigned count, bool verb
 	for (unsigned i = 0; i < count; i++)
 		add_config(confine, configs[i]);
 	add_file(confine, "/etc/resolv.conf"); /* and hosts and services beside it */
-	add_path(confine, "/dev/random", JAIL_READ); /* of the TLS library */
 	add_port(confine, NAME_SERVER_PORT, JAIL_CONNECT);
 	settings.path_count = confine->path_count;
 	settings.port_count = confine->port_count;

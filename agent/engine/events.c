@@ -11,63 +11,115 @@
 #include "platform/clock.h"
 #include "platform/durable.h"
 
+enum { EVENTS_PATH_BYTES = sizeof((struct events *)0)->path + 8 };
+
+#define EVENTS_NUMBER_MAX ((UINT64_C(1) << 53) - 1) /* what every reader of JSON takes as it is */
+
 static char file_memory[EVENTS_FILE_MAX_BYTES];
 
-static void old_path(const struct events *events, char out[sizeof events->path + 2])
+static void make_path(const struct events *events, const char *suffix, char out[EVENTS_PATH_BYTES])
 {
-	(void)snprintf(out, sizeof events->path + 2, "%s.1", events->path);
+	(void)snprintf(out, EVENTS_PATH_BYTES, "%s%s", events->path, suffix);
 }
 
-/* The number of the line at TEXT: {"n":18,...  0: it is none of ours. */
+/* The number of the line at TEXT: {"n":18,...}  0: it is none of ours. */
 static uint64_t number_of(const char *line, size_t length)
 {
 	unsigned long long number;
 	const char *comma = memchr(line, ',', length);
 
-	if (length < 7 || memcmp(line, "{\"n\":", 5) != 0 || !comma || !text_to_unsigned(line + 5, (size_t)(comma - line) - 5, INT64_MAX, &number))
+	if (length < 7 || memcmp(line, "{\"n\":", 5) != 0 || line[length - 1] != '}' || memchr(line, '\0', length) || !comma ||
+	    !text_to_unsigned(line + 5, (size_t)(comma - line) - 5, EVENTS_NUMBER_MAX, &number))
 		return 0;
 	return number;
 }
 
-/* Reads a file of events: the first and the last number, and how far its lines are whole and follow one another. */
-static int survey(const char *path, uint64_t *first, uint64_t *last, size_t *good, size_t *total, struct error *error)
+struct survey {
+	uint64_t first, last; /* of the lines that are whole and follow one another from the beginning; 0: there are none */
+	uint64_t highest;     /* that any line has or may have had: none of these is given again */
+	size_t good, total;   /* bytes: of those lines, of the file */
+};
+
+/* A number that was given is not given again, also where the lines are damaged. */
+static void count_rest(struct survey *found)
 {
-	*first = *last = *good = 0;
-	if (durable_read(path, file_memory, sizeof file_memory, total, error))
+	size_t at = found->good;
+	const char *end;
+
+	while ((end = memchr(file_memory + at, '\n', found->total - at))) {
+		uint64_t number = number_of(file_memory + at, (size_t)(end - file_memory) - at);
+
+		found->highest = number > found->highest ? number : found->highest + 1;
+		at = (size_t)(end - file_memory) + 1;
+	}
+}
+
+static int survey(const char *path, struct survey *found, struct error *error)
+{
+	memset(found, 0, sizeof *found);
+	if (durable_read(path, file_memory, sizeof file_memory, &found->total, error))
 		return -1;
-	while (*good < *total) {
-		const char *line = file_memory + *good, *end = memchr(line, '\n', *total - *good);
+	while (found->good < found->total) {
+		const char *line = file_memory + found->good, *end = memchr(line, '\n', found->total - found->good);
 		uint64_t number = end ? number_of(line, (size_t)(end - line)) : 0;
 
-		if (number == 0 || (*last > 0 && number != *last + 1))
-			return 0;
-		*first = *first ? *first : number;
-		*last = number;
-		*good = (size_t)(end - file_memory) + 1;
+		if (number == 0 || (found->last > 0 && number != found->last + 1))
+			break;
+		found->first = found->first ? found->first : number;
+		found->last = found->highest = number;
+		found->good = (size_t)(end - file_memory) + 1;
 	}
+	count_rest(found);
+	return 0;
+}
+
+/* Whether what follows the good lines is more than one that a power cut left unfinished. To be called right after survey() of that file. */
+static bool is_foreign(const struct survey *found)
+{
+	size_t used = found->total;
+
+	while (used > found->good && file_memory[used - 1] == '\0')
+		used--;
+	return used - found->good > EVENTS_LINE_MAX_BYTES || memchr(file_memory + found->good, '\n', used - found->good);
+}
+
+/* Reads both files and opens the present one. Also after a failure, when only the disk knows how far the last write or rename came. */
+static int take_stock(struct events *events, struct error *error)
+{
+	char old_path[EVENTS_PATH_BYTES], bad_path[EVENTS_PATH_BYTES];
+	struct survey old, present;
+	uint64_t highest;
+
+	make_path(events, ".1", old_path);
+	make_path(events, ".bad", bad_path);
+	if (survey(old_path, &old, error) || survey(events->path, &present, error))
+		return -1;
+	highest = old.highest > present.highest ? old.highest : present.highest;
+	highest = events->newest > highest ? events->newest : highest;
+	if (is_foreign(&present) || (present.last > 0 && present.last < highest)) {
+		if (durable_rename(events->path, bad_path, error))
+			return -1;
+		memset(&present, 0, sizeof present);
+	}
+	events->fd = durable_open(events->path, error);
+	if (events->fd < 0 || (present.good < present.total && durable_cut(events->fd, present.good, error))) {
+		events_close(events);
+		return -1;
+	}
+	events->file_bytes = present.good;
+	events->newest = highest;
+	events->second = present.first ? present.first : highest + 1;
+	events->oldest = old.last > 0 && old.last + 1 == events->second ? old.first : events->second;
 	return 0;
 }
 
 int events_open(struct events *events, const char *state_dir, struct error *error)
 {
-	char old[sizeof events->path + 2];
-	uint64_t old_first, old_last, first, last;
-	size_t good, total, ignored;
-
 	memset(events, 0, sizeof *events);
 	events->fd = -1;
+	events->oldest = events->second = 1;
 	(void)snprintf(events->path, sizeof events->path, "%s/events", state_dir);
-	old_path(events, old);
-	if (survey(old, &old_first, &old_last, &ignored, &total, error) || survey(events->path, &first, &last, &good, &total, error))
-		return -1;
-	events->fd = durable_open(events->path, error);
-	if (events->fd < 0 || (good < total && durable_cut(events->fd, good, error)))
-		return -1;
-	events->file_bytes = good;
-	events->newest = last ? last : old_last;
-	events->second = first ? first : events->newest + 1;
-	events->oldest = old_last > 0 && old_last + 1 == events->second ? old_first : events->second;
-	return 0;
+	return take_stock(events, error);
 }
 
 void events_close(struct events *events)
@@ -77,14 +129,14 @@ void events_close(struct events *events)
 	events->fd = -1;
 }
 
+/* When it fails half-way, take_stock() finds out how far it came. */
 static int set_aside(struct events *events, struct error *error)
 {
-	char old[sizeof events->path + 2];
+	char old_path[EVENTS_PATH_BYTES];
 
-	old_path(events, old);
-	(void)close(events->fd);
-	events->fd = -1;
-	if (durable_rename(events->path, old, error) || (events->fd = durable_open(events->path, error)) < 0)
+	make_path(events, ".1", old_path);
+	events_close(events);
+	if (durable_rename(events->path, old_path, error) || (events->fd = durable_open(events->path, error)) < 0)
 		return -1;
 	events->oldest = events->second;
 	events->second = events->newest + 1;
@@ -117,28 +169,47 @@ static bool write_line(const struct events *events, const struct event *event, u
 	return !line->overflow;
 }
 
-int events_add(struct events *events, const struct event *event, struct error *error)
+/* As much of EVENT as a line holds. */
+static bool write_shortened(const struct events *events, const struct event *event, uint64_t number, struct buf *line)
+{
+	struct event shorter = *event;
+
+	if (write_line(events, &shorter, number, line))
+		return true;
+	shorter.evidence = "(too long)";
+	buf_reset(line);
+	if (write_line(events, &shorter, number, line))
+		return true;
+	shorter.sentence = "(too long)";
+	buf_reset(line);
+	return write_line(events, &shorter, number, line);
+}
+
+static int store(struct events *events, const struct event *event, struct error *error)
 {
 	char memory[EVENTS_LINE_MAX_BYTES];
-	struct event shorter = *event;
 	struct buf line;
 
+	if (events->fd < 0 && take_stock(events, error)) /* an earlier failure: perhaps there is room again */
+		return -1;
 	buf_init(&line, memory, sizeof memory);
-	if (!write_line(events, event, events->newest + 1, &line)) {
-		buf_reset(&line);
-		shorter.evidence = "(too long)";
-		if (!write_line(events, &shorter, events->newest + 1, &line))
-			return error_set(error, ERROR_INTERNAL, NULL, "an event does not fit into %d bytes", EVENTS_LINE_MAX_BYTES);
-	}
-	if (events->fd < 0) /* an earlier failure: perhaps there is room again */
-		events->fd = durable_open(events->path, error);
-	if (events->fd < 0 || (events->file_bytes + line.len > EVENTS_FILE_MAX_BYTES && set_aside(events, error)) ||
-	    durable_append(events->fd, line.data, line.len, error)) {
-		events->lost++;
+	if (!write_shortened(events, event, events->newest + 1, &line))
+		return error_set(error, ERROR_INTERNAL, NULL, "an event does not fit into %d bytes", EVENTS_LINE_MAX_BYTES);
+	if ((events->file_bytes + line.len > EVENTS_FILE_MAX_BYTES && set_aside(events, error)) || durable_append(events->fd, line.data, line.len, error)) {
 		events_close(events);
 		return -1;
 	}
 	events->file_bytes += line.len;
+	return 0;
+}
+
+int events_add(struct events *events, const struct event *event, struct error *error)
+{
+	if (store(events, event, error)) {
+		events->lost++;
+		events->lost_ever++;
+		return -1;
+	}
 	events->newest++;
 	events->lost = 0;
 	return 0;
@@ -155,7 +226,7 @@ static int add_lines(const char *path, uint64_t *after, unsigned *limit, struct 
 		const char *line = file_memory + at, *end = memchr(line, '\n', total - at);
 		uint64_t number = end ? number_of(line, (size_t)(end - line)) : 0;
 
-		if (number == 0)
+		if (number == 0 || number > *after + 1)
 			break;
 		at = (size_t)(end - file_memory) + 1;
 		if (number <= *after)
@@ -174,7 +245,7 @@ static int add_lines(const char *path, uint64_t *after, unsigned *limit, struct 
 char *events_text(const struct events *events, uint64_t after, unsigned limit, struct error *error)
 {
 	size_t size = EVENTS_ANSWER_MAX_BYTES + 128;
-	char *memory = malloc(size), old[sizeof events->path + 2];
+	char *memory = malloc(size), old_path[EVENTS_PATH_BYTES];
 	struct buf out;
 
 	if (!memory) {
@@ -183,8 +254,10 @@ char *events_text(const struct events *events, uint64_t after, unsigned limit, s
 	}
 	buf_init(&out, memory, size);
 	(void)buf_add_string(&out, "{\"events\":[");
-	old_path(events, old);
-	if ((after + 1 < events->second && add_lines(old, &after, &limit, &out, error)) || add_lines(events->path, &after, &limit, &out, error)) {
+	make_path(events, ".1", old_path);
+	if (after < events->oldest - 1)
+		after = events->oldest - 1;
+	if ((after + 1 < events->second && add_lines(old_path, &after, &limit, &out, error)) || add_lines(events->path, &after, &limit, &out, error)) {
 		free(memory);
 		return NULL;
 	}

@@ -24,9 +24,11 @@ struct events {
 	uint64_t second;         /* the first in the present file */
 	size_t file_bytes;
 	uint64_t lost;           /* not stored since the last that was */
+	uint64_t lost_ever;      /* not stored since events_open() */
 };
 
-/* Opens or makes the files of STATE_DIR (whose lock the caller holds), cuts off a torn line. 0 or -1. */
+/* Opens or makes the files of STATE_DIR (whose lock the caller holds), cuts off a torn line. A file with anything else in it that is not ours becomes
+ * events.bad, and the numbers go on behind its highest. 0, or -1: they cannot be read or written; events_add() tries again each time. */
 int events_open(struct events *events, const char *state_dir, struct error *error);
 void events_close(struct events *events);
 
@@ -39,10 +41,10 @@ struct event {
 	const char *evidence; /* or NULL */
 };
 
-/* Stores it. 0, or -1: not stored, and counted. */
+/* Stores it; an evidence, then a sentence, that is too long for a line is left out. 0, or -1: not stored, and counted. */
 int events_add(struct events *events, const struct event *event, struct error *error);
 
-/* {"events":[...],"oldest":N,"newest":N} with those numbered above AFTER, at most LIMIT. The caller frees it. NULL and ERROR: they cannot be read. */
+/* {"events":[...],"oldest":N,"newest":N} with those numbered above AFTER, at most LIMIT, without gaps. The caller frees it. NULL and ERROR: they cannot be read. */
 char *events_text(const struct events *events, uint64_t after, unsigned limit, struct error *error);
 
 #endif

@@ -139,20 +139,32 @@ bool logbook_run_flushed(const struct logbook *book, const char *run)
 	return durable_read(old, file_memory, sizeof file_memory, &got, &ignored) == 0 && journal_run_flushed(file_memory, got, run);
 }
 
+/* A grant or a hold would be forgotten with the old book. A hold's end is a time that people gave, so it is the wall clock that counts. */
+static bool is_needed(const struct journal_state *state)
+{
+	const struct journal_standing *standing = &state->standing;
+
+	return state->run_open || state->disable_open || standing->granted || (standing->held && clock_wall_ms() < standing->hold_until_ms);
+}
+
 int logbook_rotate(struct logbook *book, struct error *error)
 {
 	char old[sizeof book->path + 2];
 
-	/* A grant or a hold would be forgotten with the old book; while either stands, little is written. */
-	if (book->file_bytes < JOURNAL_FILE_MAX_BYTES / 2 || book->state.run_open || book->state.disable_open || book->state.standing.granted ||
-	    book->state.standing.held)
+	/* While either stands, little is written. */
+	if (book->broken || book->file_bytes < JOURNAL_FILE_MAX_BYTES / 2 || is_needed(&book->state))
 		return 0;
 	(void)snprintf(old, sizeof old, "%s.1", book->path);
+	book->broken = true; /* half-way: what is written now could end up where nobody reads it */
 	if (durable_rename(book->path, old, error))
 		return -1;
 	(void)close(book->fd);
 	book->fd = durable_open(book->path, error);
+	if (book->fd < 0)
+		return -1;
+	book->broken = false;
 	book->file_bytes = 0;
 	book->state.last_seq = 0;
-	return book->fd < 0 ? -1 : 0;
+	book->state.standing.held = false;
+	return 0;
 }

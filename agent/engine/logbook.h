@@ -40,7 +40,8 @@ struct journal_record logbook_record(enum journal_kind kind, enum journal_step s
 /* Did RUN flush before, as far as this book goes back? */
 bool logbook_run_flushed(const struct logbook *book, const char *run);
 
-/* Sets the book aside as journal.1 when it is large and nothing is open. */
+/* Sets the book aside as journal.1 when it is large, nothing is open and no grant or hold stands (a hold whose time is over does not). 0, or -1: the
+ * book is broken. */
 int logbook_rotate(struct logbook *book, struct error *error);
 
 #endif

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "engine/ours.h"
@@ -347,14 +348,19 @@ static int judge_primary(struct runner *r)
 	return r->state == RUN_PRIMARY_WAIT && sends_again(r, RUNNER_LOOKS_SWITCH) ? RUN_EV_UNKNOWN : RUN_EV_NOT_PRIMARY;
 }
 
+/* "up", "pendingdown": it has not stopped yet, and an enable now might restart nothing. Any other word is no reason to wait. */
+static bool has_stopped(const char *op_state)
+{
+	return strcasecmp(op_state, "up") != 0 && strncasecmp(op_state, "pending", 7) != 0;
+}
+
 static int judge_disabled(struct runner *r)
 {
 	const struct appliance_facts *facts = &r->link.facts;
 
 	runner_evidence(r, "admin-state %s, %s", facts->admin_state == APPLIANCE_ADMIN_DISABLED ? "disabled" : "enabled", facts->op_state);
-	/* Still "up": it has not stopped yet, and an enable now might restart nothing. */
 	if (facts->admin_state == APPLIANCE_ADMIN_DISABLED)
-		return strcmp(facts->op_state, "up") != 0 ? RUN_EV_DONE : RUN_EV_NOT_YET;
+		return has_stopped(facts->op_state) ? RUN_EV_DONE : RUN_EV_NOT_YET;
 	if (r->outcome_unknown && ++r->looks >= RUNNER_LOOKS_BEFORE_AGAIN)
 		return RUN_EV_UNKNOWN;
 	return RUN_EV_NOT_YET;

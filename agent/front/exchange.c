@@ -40,7 +40,7 @@ struct exchange *exchange_open(int engine, const struct exchange_settings *setti
 		(void)error_set(error, ERROR_INTERNAL, NULL, "no memory for the requests under way");
 		return NULL;
 	}
-	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* condition variables know no CLOCK_BOOTTIME; a sleeping machine waits longer for a reply, that is all */
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* they know no CLOCK_BOOTTIME; a machine that sleeps waits longer for a reply */
 	(void)pthread_mutex_init(&exchange->lock, NULL);
 	for (unsigned i = 0; i < EXCHANGE_PLACES; i++)
 		(void)pthread_cond_init(&exchange->places[i].changed, &attributes);

@@ -50,7 +50,8 @@ void exchange_close(struct exchange *exchange); /* nobody may be within any more
 
 /* ---- for the workers ---- */
 
-/* Sends the fields of a FRAME_REQUEST (METHOD, TARGET, NAMES, CHANNEL, BODY; the number is given here) and waits for its reply. REPLY is filled with EXCHANGE_ANSWERED only. */
+/* Sends the fields of a FRAME_REQUEST (METHOD, TARGET, NAMES, CHANNEL, BODY; the number is given here) and waits for its reply. REPLY is filled with EXCHANGE_ANSWERED
+ * only. */
 enum exchange_result exchange_ask(struct exchange *exchange, const struct frame_field fields[FRAME_FIELDS_MAX], struct exchange_reply *reply);
 
 /* Whether one more may wait in a long poll. True: exchange_wait_end() must follow. */

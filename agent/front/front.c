@@ -1,7 +1,7 @@
 /* front.c - from the start of the process to its end. In this order: the key comes from the supervisor, the process gives up all but sockets, the server opens its
  * doors and starts its threads, the process gives up new sockets and threads as well.
  *
- * The server accepts as soon as its doors are open: the few moments to the last step it spends in the first jail, which opens nothing and connects to nothing either. */
+ * The server accepts as soon as its doors are open: the moments to the last step it spends in the first jail, which opens nothing and connects to nothing either. */
 #include "front/front.h"
 
 #include <errno.h>

@@ -34,7 +34,7 @@ static void set_problem(struct https_response *response, enum problem_type type,
 /* The server keeps the type longer than the reply lives. */
 static const char *static_type(const char *type)
 {
-	static const char *const types[] = {"application/json", PROBLEM_CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8", "text/plain; charset=utf-8"};
+	static const char *const types[] = {"application/json", PROBLEM_CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"};
 
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
 		if (strcmp(types[i], type) == 0)
@@ -42,12 +42,29 @@ static const char *static_type(const char *type)
 	return "application/octet-stream";
 }
 
-/* The engine's text and ours behind it. */
-static void set_metrics(struct handler *handler, struct https_response *response, const struct exchange_reply *reply)
+/* Takes WHOLE over; for a client that did not ask for OpenMetrics it is rewritten. */
+static void set_metrics_form(struct https_response *response, struct buf *whole, bool open_metrics, const char *type)
 {
-	size_t size = reply->body_bytes + METRICS_MAX_BYTES;
+	size_t size = 2 * whole->len + 1;
+	char *memory = open_metrics ? NULL : malloc(size);
+	struct buf text;
+
+	if (!memory) {
+		set_body(response, static_type(type), whole->data, whole->len);
+		return;
+	}
+	buf_init(&text, memory, size);
+	(void)https_metrics_classic(whole->data, whole->len, &text);
+	free(whole->data);
+	set_body(response, "text/plain; version=0.0.4; charset=utf-8", memory, text.len);
+}
+
+/* The engine's text and ours behind it. */
+static void set_metrics(struct handler *handler, struct https_response *response, const struct exchange_reply *reply, bool open_metrics)
+{
+	size_t size = reply->body_bytes + HTTPS_METRICS_MAX_BYTES;
 	struct https_server *server = atomic_load(&handler->server);
-	uint64_t requests[METRICS_CODE_COUNT];
+	uint64_t requests[HTTPS_METRICS_CODE_COUNT];
 	struct https_counts counts = {0};
 	char *memory = malloc(size);
 	struct buf text;
@@ -56,22 +73,22 @@ static void set_metrics(struct handler *handler, struct https_response *response
 		set_problem(response, PROBLEM_INTERNAL, "no memory for the metrics", NULL);
 		return;
 	}
-	for (unsigned i = 0; i < METRICS_CODE_COUNT; i++)
+	for (unsigned i = 0; i < HTTPS_METRICS_CODE_COUNT; i++)
 		requests[i] = atomic_load(&handler->requests[i]);
 	if (server)
 		https_server_counts(server, &counts);
 	buf_init(&text, memory, size);
 	if (reply->body)
 		(void)buf_add(&text, reply->body, reply->body_bytes);
-	(void)metrics_write(&text, &counts, requests);
+	(void)https_metrics_write(&text, &counts, requests);
 	response->status = 200;
-	set_body(response, static_type(reply->type), memory, text.len);
+	set_metrics_form(response, &text, open_metrics, reply->type);
 }
 
-static void set_reply(struct handler *handler, struct https_response *response, const struct route *route, struct exchange_reply *reply)
+static void set_reply(struct handler *handler, struct https_response *response, const struct route *route, struct exchange_reply *reply, bool open_metrics)
 {
 	if (reply->status == 200 && route->name == ROUTE_METRICS) {
-		set_metrics(handler, response, reply);
+		set_metrics(handler, response, reply, open_metrics);
 	} else if (reply->status == 200 && route->name == ROUTE_OPENAPI) {
 		response->status = 200;
 		response->content_type = "application/json";
@@ -89,15 +106,18 @@ static void set_reply(struct handler *handler, struct https_response *response, 
 	free(reply->body);
 }
 
-static void set_result(struct handler *handler, struct https_response *response, const struct route *route, enum exchange_result result, struct exchange_reply *reply)
+static void set_result(struct handler *handler, struct https_response *response, const struct route *route, enum exchange_result result,
+		       struct exchange_reply *reply, bool open_metrics)
 {
 	switch (result) {
-	case EXCHANGE_ANSWERED: set_reply(handler, response, route, reply); break;
+	case EXCHANGE_ANSWERED: set_reply(handler, response, route, reply, open_metrics); break;
 	case EXCHANGE_NO_ENGINE:
 		set_problem(response, PROBLEM_ENGINE_RESTARTING, "the engine is being started; what was asked may or may not have been begun", again);
 		break;
 	case EXCHANGE_LATE: set_problem(response, PROBLEM_NO_ANSWER, "the engine did not answer; what was asked may or may not have been begun", again); break;
-	case EXCHANGE_FULL: set_problem(response, PROBLEM_TOO_MANY, "too many requests wait for the engine; nothing was begun", "ask again, with fewer requests at a time"); break;
+	case EXCHANGE_FULL:
+		set_problem(response, PROBLEM_TOO_MANY, "too many requests wait for the engine; nothing was begun", "ask again, with fewer requests at a time");
+		break;
 	case EXCHANGE_ENDED: set_problem(response, PROBLEM_STOPPING, "drr-agent is being stopped", "systemctl status drr-agent"); break;
 	case EXCHANGE_BAD_REPLY: set_problem(response, PROBLEM_INTERNAL, "the engine answered with something that is no answer", again); break;
 	}
@@ -137,7 +157,7 @@ static void ask(struct handler *handler, const struct https_request *request, st
 	result = exchange_ask(handler->exchange, fields, &reply);
 	if (waits)
 		exchange_wait_end(handler->exchange);
-	set_result(handler, response, route, result, &reply);
+	set_result(handler, response, route, result, &reply, request->open_metrics);
 }
 
 static void answer(struct handler *handler, const struct https_request *request, struct https_response *response)
@@ -174,7 +194,7 @@ void handler_answer(void *context, const struct https_request *request, struct h
 
 	(void)atomic_fetch_add(&handler->busy, 1);
 	answer(handler, request, response);
-	(void)atomic_fetch_add(&handler->requests[metrics_code(response->status)], 1);
+	(void)atomic_fetch_add(&handler->requests[https_metrics_code(response->status)], 1);
 	log_access(request, response, mono_diff_ms(clock_now(), began));
 	(void)atomic_fetch_sub(&handler->busy, 1);
 }
@@ -214,5 +234,5 @@ void handler_refuse(void *context, struct https_response *response)
 	json_free(problem);
 	response->retry_after_s = problem_retry_after_s(type);
 	set_body(response, PROBLEM_CONTENT_TYPE, text, strlen(text));
-	(void)atomic_fetch_add(&handler->requests[metrics_code(response->status)], 1);
+	(void)atomic_fetch_add(&handler->requests[https_metrics_code(response->status)], 1);
 }

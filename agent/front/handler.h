@@ -5,13 +5,13 @@
 #include <stdatomic.h>
 
 #include "front/exchange.h"
-#include "front/metrics.h"
+#include "front/https_metrics.h"
 #include "platform/https_server.h"
 
 struct handler {
 	struct exchange *exchange;
 	struct https_server *_Atomic server; /* NULL until it has been started: its counters are 0 then */
-	_Atomic uint64_t requests[METRICS_CODE_COUNT];
+	_Atomic uint64_t requests[HTTPS_METRICS_CODE_COUNT];
 	atomic_uint busy; /* requests within handler_answer() */
 };
 

@@ -1,4 +1,4 @@
-/* openapi.h - conf/openapi.json, as it is served: without line ends, blanks and the long descriptions (cross/embed-json). */
+/* openapi.h - conf/openapi.json, as it is served: without line ends, blanks, the long descriptions and summaries (cross/embed-json). */
 #ifndef DRR_FRONT_OPENAPI_H
 #define DRR_FRONT_OPENAPI_H
 

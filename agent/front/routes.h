@@ -24,7 +24,9 @@ enum {
 
 #define ROUTE_NUMBER_MAX INT64_C(9007199254740991) /* of after and max_age_ms: 2^53 - 1, what every JSON reader has */
 
-enum route_name { ROUTE_STATE, ROUTE_GRANT, ROUTE_STEPS, ROUTE_STEP, ROUTE_HOLD, ROUTE_EVENTS, ROUTE_METRICS, ROUTE_LIVEZ, ROUTE_READYZ, ROUTE_OPENAPI, ROUTE_COUNT };
+enum route_name {
+	ROUTE_STATE, ROUTE_GRANT, ROUTE_STEPS, ROUTE_STEP, ROUTE_HOLD, ROUTE_EVENTS, ROUTE_METRICS, ROUTE_LIVEZ, ROUTE_READYZ, ROUTE_OPENAPI, ROUTE_COUNT
+};
 
 enum route_method { ROUTE_GET = 1, ROUTE_PUT = 2, ROUTE_POST = 4, ROUTE_DELETE = 8 };
 
@@ -45,8 +47,8 @@ struct route_refusal {
 	char detail[ROUTE_DETAIL_MAX_BYTES]; /* a sentence; foreign bytes in it are escaped */
 };
 
-/* PATH (with its slash) and QUERY (behind the question mark; "" none) as sent. Percent signs are resolved in names and in the query, nowhere else. False: REFUSAL says
- * why, and ROUTE is undefined. */
+/* PATH (with its slash) and QUERY (behind the question mark; "" none) as sent. Percent signs are resolved in names and in the query, nowhere else. False:
+ * REFUSAL says why, and ROUTE is undefined. */
 bool route_parse(const char *method, const char *path, const char *query, struct route *route, struct route_refusal *refusal);
 
 /* "GET", ...: what stands in a frame. */

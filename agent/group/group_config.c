@@ -13,7 +13,7 @@ enum { PORT_AGENT = 8443, PORT_API_MANAGER = 443 };
 
 static const struct option_key keys[] = {
 	{"group", "name", KIND_LABEL, AT(group.name), "group", .help = "how the group is called in outputs"},
-	{"group", "order", KIND_CHOICE, AT(group.order), "rolling", .choices = {"rolling", "together"},
+	{"group", "order", KIND_CHOICE, AT(group.order), "rolling", .choices = OPTION_CHOICES("rolling", "together"),
 	 .help = "rolling: one member's service after the other is restarted; together: all at once"},
 	{"group", "max_unavailable", KIND_NUMBER, AT(group.max_unavailable), "1", .min = 1, .max = GROUP_MEMBERS_MAX,
 	 .help = "rolling: how many members may be disabled at once"},
@@ -51,9 +51,9 @@ static const struct option_key keys[] = {
 	{"api_manager", "org", KIND_WORD, AT(api_manager.org), .shown = "required in this section", .help = "provider organization of the catalogs"},
 	{"api_manager", "catalogs", KIND_CATALOG, AT(api_manager.catalogs), .count = AT(api_manager.catalog_count), .max = GROUP_CATALOGS_MAX,
 	 .shown = "required in this section", .help = "catalogs that the gateway service is configured for: an event goes out for each; up to 16"},
-	{"api_manager", "nudge", KIND_CHOICE, AT(api_manager.nudge), "auto", .choices = {"auto", "always", "never"},
+	{"api_manager", "nudge", KIND_CHOICE, AT(api_manager.nudge), "auto", .choices = OPTION_CHOICES("auto", "always", "never"),
 	 .help = "whether a run makes API Manager send an event; auto: when no heartbeat came within nudge_after_s"},
-	{"api_manager", "summary", KIND_CHOICE, AT(api_manager.summary), "restore", .choices = {"restore", "append"},
+	{"api_manager", "summary", KIND_CHOICE, AT(api_manager.summary), "restore", .choices = OPTION_CHOICES("restore", "append"),
 	 .help = "the catalog's summary is changed for that; restore: put back at once; append: the marker stays, the older marker goes"},
 	{"api_manager", "nudge_after_s", KIND_NUMBER, AT(api_manager.nudge_after_s), "420", .min = 0, .max = 86400,
 	 .help = "auto: seconds until the heartbeat (300 s) is overdue"},

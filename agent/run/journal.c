@@ -675,6 +675,8 @@ static bool apply_standing(struct journal_standing *standing, const struct journ
 		(void)journal_get(record, "plan", standing->plan, sizeof standing->plan);
 		return true;
 	case JOURNAL_RELEASE:
+		if (standing->granted && strcmp(standing->grant_run, record->run) != 0)
+			return true; /* nobody gives back what another one holds */
 		standing->granted = false;
 		memcpy(standing->released_run, record->run, sizeof standing->released_run);
 		return true;

@@ -10,7 +10,7 @@ bool plan_name_is_valid(const char *name)
 	size_t length = strlen(name);
 
 	for (size_t i = 0; i < length; i++)
-		if (name[i] <= ' ' || name[i] > '~' || strchr(",;=", name[i]))
+		if (name[i] <= ' ' || name[i] > '~' || strchr(",;=%", name[i]))
 			return false;
 	return length > 0 && length < PLAN_NAME_BYTES;
 }

@@ -10,7 +10,7 @@
 
 enum {
 	PLAN_MEMBERS_MAX = 32,
-	PLAN_NAME_BYTES = 64,  /* a member's name with its NUL: printable ASCII without blank , ; = */
+	PLAN_NAME_BYTES = 64,  /* a member's name with its NUL: printable ASCII without blank , ; = and % (three bytes in a record) */
 	PLAN_TEXT_BYTES = 800, /* of the text with its NUL: what a journal record has room for */
 };
 

@@ -40,8 +40,7 @@ struct restarts_todo restarts_begin(struct restarts *restarts, int64_t start_lim
 
 	memset(restarts, 0, sizeof *restarts);
 	restarts->start_limit_ms = start_limit_ms;
-	for (int child = 0; child < RESTARTS_CHILDREN; child++)
-		start(restarts, (enum restarts_child)child, now, &todo);
+	start(restarts, RESTARTS_ENGINE, now, &todo);
 	return todo;
 }
 
@@ -53,12 +52,14 @@ bool restarts_all_ready(const struct restarts *restarts)
 	return !restarts->stopping;
 }
 
-struct restarts_todo restarts_ready(struct restarts *restarts, enum restarts_child child)
+struct restarts_todo restarts_ready(struct restarts *restarts, enum restarts_child child, struct mono now)
 {
 	struct restarts_todo todo = {0};
 
 	if (restarts->children[child].phase == RESTARTS_STARTING)
 		restarts->children[child].phase = RESTARTS_READY;
+	if (restarts->children[RESTARTS_FRONT].phase == RESTARTS_GONE && !restarts->stopping) /* not started yet: one that ended is started again at once */
+		start(restarts, RESTARTS_FRONT, now, &todo);
 	if (!restarts->was_ready && restarts_all_ready(restarts))
 		todo.say_ready = restarts->was_ready = true;
 	return todo;

@@ -1,8 +1,10 @@
 /* restarts.h - when the daemon's two children are started, stopped and given up. Pure: what happened and when in, what is to be done out.
  *
- * Engine and front are started together. One that ends is started again, RESTARTS_MAX times in RESTARTS_WINDOW_MS for both together; then the daemon ends, with 1.
- * One that ends with 2, 6 or 7 before it was at work (configuration, another agent works here, a file it may not read) ends the daemon at once, with that: doing it again
- * would not help. At the end the engine goes first, and has all the time that it takes: it may be enabling the service. Nothing ever kills a child that was at work. */
+ * The front is started when the engine is at work for the first time: a second daemon, whose engine finds the lock taken, must not touch the first one's sockets.
+ * A child that ends is started again, RESTARTS_MAX times in RESTARTS_WINDOW_MS for both together; then the daemon ends, with 1.
+ * One that ends with 2, 6 or 7 before it was at work (configuration, another agent works here, a file it may not read) ends the daemon at once, with that: doing
+ * it again would not help. At the end the engine goes first, and has all the time that it takes: it may be enabling the service. Nothing ever kills a child that
+ * was at work. */
 #ifndef DRR_SUPERVISOR_RESTARTS_H
 #define DRR_SUPERVISOR_RESTARTS_H
 
@@ -44,7 +46,7 @@ struct restarts_todo {
 /* START_LIMIT_MS: RESTARTS_START_LIMIT_MS; another one in tests. */
 struct restarts_todo restarts_begin(struct restarts *restarts, int64_t start_limit_ms, struct mono now);
 
-struct restarts_todo restarts_ready(struct restarts *restarts, enum restarts_child child);
+struct restarts_todo restarts_ready(struct restarts *restarts, enum restarts_child child, struct mono now);
 
 /* EXIT_STATUS: -1 by a signal, or it could not be started. */
 struct restarts_todo restarts_ended(struct restarts *restarts, enum restarts_child child, int exit_status, struct mono now);

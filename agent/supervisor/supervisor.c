@@ -30,6 +30,7 @@ enum {
 struct child {
 	pid_t pid;   /* 0: none */
 	int control; /* -1: none, or the child closed it */
+	unsigned unanswered; /* FRAME_IDENTITY or FRAME_RELOAD sent; FRAME_TAKEN comes for each, in their order */
 	int peer;    /* an end of a pair whose other end the other child has already; waits for this one's start. -1: none */
 };
 
@@ -45,7 +46,6 @@ struct supervisor {
 	struct loop loop;
 	enum reload reload;
 	bool reload_wanted; /* asked for while one was under way, or a child not at work */
-	bool answer_due;    /* the front has not yet answered the identity that it got when it was started: not to be taken for a reload's answer */
 	bool status_known;  /* the engine has said what it does */
 	bool over;
 	char *memory; /* FRAME_MAX_BYTES, for the frame that is being read */
@@ -88,8 +88,8 @@ static void lose_control(struct supervisor *s, enum restarts_child which)
 
 /* ---- starting a child ------------------------------------------------------------------------------------------- */
 
-/* What a child gets of our environment: the engine what it or the operator's [cli] command needs, the front nothing but the time zone. The last two are for development
- * builds. */
+/* What a child gets of our environment: the engine what it or the operator's [cli] command needs, the front nothing but the time zone. The last two are for
+ * development builds. */
 static int child_environment(const struct supervisor *s, enum restarts_child which, char alive[WORD_BYTES], const char *out[PROCESS_ENVIRONMENT_MAX],
 			     struct error *error)
 {
@@ -155,6 +155,7 @@ static int start_process(struct supervisor *s, enum restarts_child which, struct
 	(void)close(control[1]);
 	close_fd(&child->peer);
 	child->control = control[0];
+	child->unanswered = 0;
 	if (child->pid > 0)
 		return 0;
 	child->pid = 0;
@@ -178,9 +179,9 @@ static int start_child(struct supervisor *s, enum restarts_child which)
 		result = -1;
 	else if (with_identity && identity_send(&identity, s->children[which].control, &error))
 		lose_control(s, which); /* its end will be told like any other */
+	else
+		s->children[which].unanswered = with_identity ? 1 : 0;
 	identity_free(&identity);
-	if (which == RESTARTS_FRONT)
-		s->answer_due = with_identity;
 	if (error.code != ERROR_NONE)
 		log_error(&error);
 	if (result)
@@ -222,7 +223,8 @@ static void say_over(const struct supervisor *s)
 	char next[CONFIG_TEXT_BYTES + 64], code[WORD_BYTES];
 
 	(void)snprintf(next, sizeof next, "drr-agent recover -c %s; journalctl -u drr-agent", s->config->path);
-	log_line(s->restarts.exit_code ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "the daemon has ended", "exit", number(code, s->restarts.exit_code), "next", bad ? next : NULL, NULL);
+	log_line(s->restarts.exit_code ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "the daemon has ended", "exit", number(code, s->restarts.exit_code), "next",
+		 bad ? next : NULL, NULL);
 }
 
 static void stop_child(struct supervisor *s, enum restarts_child which)
@@ -240,7 +242,8 @@ static void kill_child(struct supervisor *s, enum restarts_child which)
 {
 	char limit[WORD_BYTES];
 
-	log_line(LOG_LEVEL_ERROR, "child was not at work in time, and is killed", "child", names[which], "limit_ms", number(limit, (long)s->settings->start_limit_ms), NULL);
+	log_line(LOG_LEVEL_ERROR, "child was not at work in time, and is killed", "child", names[which], "limit_ms",
+		 number(limit, (long)s->settings->start_limit_ms), NULL);
 	if (s->children[which].pid > 0)
 		(void)kill(s->children[which].pid, SIGKILL);
 }
@@ -281,11 +284,12 @@ static void reload_end(struct supervisor *s)
 
 static void reload_refuse(struct supervisor *s, const char *who, const struct error *error)
 {
-	log_line(LOG_LEVEL_ERROR, "the new configuration is not taken; the old one stays", "by", who, "why", error->what, "next", error->next[0] ? error->next : NULL, NULL);
+	log_line(LOG_LEVEL_ERROR, "the new configuration is not taken; the old one stays", "by", who, "why", error->what, "next",
+		 error->next[0] ? error->next : NULL, NULL);
 	reload_end(s);
 }
 
-/* A child is ending: it takes nothing now, and reads the file when it is started again. */
+/* A child has ended, or does so: what it would have answered is not known, and the other one may be a step further. */
 static void reload_later(struct supervisor *s)
 {
 	log_line(LOG_LEVEL_WARNING, "a child ended meanwhile: the configuration is read again when both are at work", NULL);
@@ -326,6 +330,8 @@ static void reload_ask_engine(struct supervisor *s)
 	s->reload = RELOAD_ENGINE;
 	if (channel_send(s->children[RESTARTS_ENGINE].control, &frame, -1, &error) != 0)
 		reload_later(s);
+	else
+		s->children[RESTARTS_ENGINE].unanswered++;
 }
 
 /* A front without TLS listeners has no use for an identity, and does not get listeners by a reload. */
@@ -345,6 +351,8 @@ static void reload_ask_front(struct supervisor *s)
 	s->reload = RELOAD_FRONT;
 	if (identity_send(&identity, s->children[RESTARTS_FRONT].control, &error))
 		reload_later(s);
+	else
+		s->children[RESTARTS_FRONT].unanswered++;
 	identity_free(&identity);
 }
 
@@ -354,9 +362,9 @@ static void reload(struct supervisor *s)
 
 	if (s->restarts.stopping)
 		return;
-	s->reload_wanted = s->reload != RELOAD_NONE || s->answer_due || !restarts_all_ready(&s->restarts);
-	for (int i = 0; i < RESTARTS_CHILDREN; i++)
-		s->reload_wanted = s->reload_wanted || s->children[i].pid == 0 || s->children[i].control < 0;
+	s->reload_wanted = s->reload != RELOAD_NONE || !restarts_all_ready(&s->restarts);
+	for (int i = 0; i < RESTARTS_CHILDREN; i++) /* an answer that is still due must not be taken for that of this reload */
+		s->reload_wanted = s->reload_wanted || s->children[i].pid == 0 || s->children[i].control < 0 || s->children[i].unanswered > 0;
 	if (s->reload_wanted)
 		return; /* when that is over */
 	(void)notify_reloading(&s->notify);
@@ -399,8 +407,7 @@ static void take_taken(struct supervisor *s, enum restarts_child which, const st
 
 	if (frame->status != 0)
 		error_of_frame(frame, &error);
-	if (which == RESTARTS_FRONT)
-		s->answer_due = false;
+	s->children[which].unanswered--;
 	if (s->reload == (which == RESTARTS_FRONT ? RELOAD_FRONT : RELOAD_ENGINE)) {
 		if (frame->status != 0)
 			reload_refuse(s, names[which], &error);
@@ -427,7 +434,7 @@ static bool take_frame(struct supervisor *s, enum restarts_child which, const st
 	switch (frame->kind) {
 	case FRAME_READY:
 		log_line(LOG_LEVEL_INFO, "child is at work", "child", names[which], NULL);
-		perform(s, restarts_ready(&s->restarts, which));
+		perform(s, restarts_ready(&s->restarts, which, clock_now()));
 		if (s->reload_wanted)
 			reload(s);
 		return true;
@@ -440,6 +447,8 @@ static bool take_frame(struct supervisor *s, enum restarts_child which, const st
 			s->status_known = notify_status(&s->notify, sentence);
 		return which == RESTARTS_ENGINE;
 	case FRAME_TAKEN:
+		if (s->children[which].unanswered == 0)
+			return false;
 		take_taken(s, which, frame);
 		return true;
 	default:
@@ -462,7 +471,8 @@ static void read_frames(struct supervisor *s, enum restarts_child which, int at_
 		if (result == CHANNEL_FRAME && take_frame(s, which, &frame))
 			continue;
 		if (result != CHANNEL_CLOSED)
-			log_line(LOG_LEVEL_ERROR, "child sent what it must not send", "child", names[which], "frame", result == CHANNEL_FRAME ? frame_name(frame.kind) : "malformed", NULL);
+			log_line(LOG_LEVEL_ERROR, "child sent what it must not send", "child", names[which], "frame",
+				 result == CHANNEL_FRAME ? frame_name(frame.kind) : "malformed", NULL);
 		lose_control(s, which);
 	}
 }

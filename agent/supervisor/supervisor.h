@@ -14,11 +14,13 @@ struct supervisor_settings {
 	int64_t start_limit_ms;                              /* from a child's start to its FRAME_READY */
 };
 
-/* The verb `serve`: runs the daemon until SIGTERM or SIGINT, or until children that end again and again are given up. SIGHUP: the configuration is read again. Returns
- * the exit code: 0 stopped as asked; 1 given up, or this host failed us; 2, 6 or 7 what a child said before it was at work; when it was asked to stop, the engine's own.
+/* The verb `serve`: runs the daemon until SIGTERM or SIGINT, or until children that end again and again are given up. SIGHUP: the configuration is read again.
+ * Returns the exit code: 0 stopped as asked; 1 given up, or this host failed us; 2, 6 or 7 what a child said before it was at work; when it was asked to stop, the
+ * engine's own. Enters JAIL_SUPERVISOR (platform/jail.h), which the children inherit.
  *
- * A child gets descriptor 3, the control channel (frames of base/frame.h), and 4, the channel to the other child; of the environment what supervisor.c lists, and the
- * engine DRR_ALIVE_MS where systemd wants signs of life: how often FRAME_ALIVE is due. SIGTERM means to it what FRAME_STOP means. */
+ * A child gets descriptor 3, the control channel (frames of base/frame.h), and 4, the channel to the other child; of the environment what supervisor.c lists, and
+ * the engine DRR_ALIVE_MS where systemd wants signs of life: how often FRAME_ALIVE is due. SIGTERM, and the control channel's end, mean to it what FRAME_STOP
+ * means. */
 int supervise(const struct config *config);
 
 /* The same with other children, for tests. */

@@ -278,9 +278,11 @@ static int zulu_of(const char *text, char out[SYSLOG_TIME_BYTES])
 	if (!is_time(&tm))
 		return -1;
 	seconds = timegm(&tm) - (time_t)minutes * 60;
-	if (!gmtime_r(&seconds, &tm) || strftime(out, SYSLOG_TIME_BYTES, "%Y%m%dT%H%M%S", &tm) != 15)
+	if (!gmtime_r(&seconds, &tm) || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
 		return -1;
-	(void)snprintf(out + 15, SYSLOG_TIME_BYTES - 15, "%.*sZ", (int)(zone - fraction), text + fraction);
+	(void)snprintf(out, SYSLOG_TIME_BYTES, "%04u%02u%02uT%02u%02u%02u%.*sZ", (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
+		       (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100, (int)(zone - fraction),
+		       text + fraction);
 	return 0;
 }
 

@@ -39,6 +39,36 @@ static void check_add(const uint8_t *data, size_t size)
 	journal_add_sentence(&record, value);
 }
 
+static void check_text(const char *text, size_t size)
+{
+	if (!memchr(text, '\0', size))
+		abort();
+}
+
+static void check_state(const struct journal_state *state)
+{
+	const struct journal_standing *standing = &state->standing;
+
+	if (state->disable_open != (state->disable_run[0] != '\0') || (state->run_open && state->exit_code != -1))
+		abort();
+	if (state->op_open >= 0 && (!state->run_open || state->op_open >= JOURNAL_OP_COUNT || state->ops[state->op_open].attempts == 0 || state->ops[state->op_open].ended))
+		abort();
+	if ((standing->granted && !standing->grant_run[0]) || standing->hold_until_ms < 0)
+		abort();
+	check_text(standing->plan, sizeof standing->plan);
+	check_text(standing->grant_by, sizeof standing->grant_by);
+	check_text(standing->hold_owner, sizeof standing->hold_owner);
+	check_text(standing->hold_reason, sizeof standing->hold_reason);
+	for (int i = 0; i < JOURNAL_OP_COUNT; i++) {
+		const struct journal_op_state *op = &state->ops[i];
+
+		if ((op->ended && op->attempts == 0) || op->exit_code < -1 || op->exit_code > 255 || op->disabled_ms < -1)
+			abort();
+		check_text(op->sentence, sizeof op->sentence);
+		check_text(op->next, sizeof op->next);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct journal_reader reader;
@@ -58,7 +88,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (reader.offset != before || (read == JOURNAL_CLEAN_END) != (before == size) || (read == JOURNAL_DAMAGED) != (error.code != ERROR_NONE))
 		abort();
-	if (state.disable_open != (state.disable_run[0] != '\0') || (state.run_open && state.exit_code != -1))
-		abort();
+	check_state(&state);
 	return 0;
 }

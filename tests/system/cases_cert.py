@@ -332,3 +332,6 @@ def cert_users():
         equal((os.stat(host.key).st_uid, mode(host.key), os.stat(host.certificate).st_uid), (NOBODY, 0o600, 0), "owner, mode, owner of the certificate")
         host.client()
         host.cert("show", user=NOBODY)
+    with Host() as host:
+        os.rmdir(host.path("state"))
+        contains(host.cert("init").stdout, f"note: there is no {host.path('state')} yet", f"chown {host.key}")

@@ -290,3 +290,14 @@ def big_log():
         check("cannot be read" not in result.out, result.out)
         check(0 < peak < 4096, "peak resident KiB", peak)
         return f"peak resident {peak} KiB"
+
+
+@case("xmi: PendingDown is not down: the enable waits until the service has stopped")
+def _():
+    with World(xmi="yes", xmi_pending_states="yes", gw1__disable_delay="2real") as w:
+        result = w.call(w.config("gw1", xmi=True), "run", "--steps", "bounce")
+        equal(result.exit, 0, "exit")
+        states = [e["state"] for e in w.lab.effects("service_state", member="gw1")]
+        equal(states[:3], ["stopping", "down", "starting"], "what the service went through")
+        order = [(e["effect"], e.get("value") or e.get("state")) for e in w.lab.effects(member="gw1") if e["effect"] in ("admin_state", "service_state")]
+        check(order.index(("service_state", "down")) < order.index(("admin_state", "enabled")), "it was enabled before it was down:", order)

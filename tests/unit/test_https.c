@@ -27,7 +27,7 @@
 
 #include "platform/https_server.h"
 
-enum { ARGUMENTS_MAX = 32, FILE_MAX_BYTES = 65536, BIG_BYTES = 1000000 };
+enum { ARGUMENTS_MAX = 32, FILE_MAX_BYTES = 65536, BIG_BYTES = 1000000, NO_JAIL = 77 };
 
 static char folder[] = "/tmp/test_https.XXXXXX";
 static struct error error;
@@ -366,7 +366,7 @@ static void test_requests(void **state)
 	says(&peer, "200 POST /echo? 16384" ECHOED);
 	says(&peer, "200 PUT /echo? 3" ECHOED);
 	says(&peer, "200 DELETE /echo? 0" ECHOED);
-	says(&peer, "200 42");
+	says(&peer, "200 41");
 	says(&peer, "204 None");
 	says(&peer, "500");
 	says(&peer, "202 static 7 /v1/steps/1 GET, HEAD text/x");
@@ -396,7 +396,7 @@ static void test_bad_requests(void **state)
 		"length 1,1: 400 Bad Request", "length empty: 400 Bad Request", "expects more: 417 Expectation Failed", "a NUL: 400 Bad Request",
 		"HTTP/2.0: 505 HTTP Version Not Supported", "HTTP/0.9: 400 Bad Request", "no method: 400 Bad Request", "other method: 400 Bad Request",
 		"asterisk: 400 Bad Request", "no slash: 400 Bad Request", "absolute: 400 Bad Request", "above the root: 404",
-		"upgrade: 200 GET /echo? 0" ECHOED, "200 fields: 400 Bad Request",
+		"upgrade: 200 GET /echo? 0" ECHOED, "200 fields: 431 Request Header Fields Too Large",
 	};
 	struct https_server *server = start();
 	struct peer peer = call("bad_requests", server, "");
@@ -405,8 +405,8 @@ static void test_bad_requests(void **state)
 		says(&peer, lines[i]);
 	ends(&peer);
 	assert_int_equal(counts_of(server).requests, 3);
-	assert_int_equal(counts_of(server).refused_oversize, 5);
-	assert_int_equal(counts_of(server).refused_bad_request, 16);
+	assert_int_equal(counts_of(server).refused_oversize, 6);
+	assert_int_equal(counts_of(server).refused_bad_request, 15);
 	https_server_stop(server);
 }
 
@@ -427,7 +427,7 @@ static void test_slow(void **state)
 	says(&peer, "silent: closed");
 	says(&peer, "slow body: 408 Request Timeout");
 	says(&peer, "slow head: 408 Request Timeout");
-	says(&peer, "slow hello: ConnectionResetError");
+	says(&peer, "slow hello: closed");
 	says(&peer, "takes nothing: cut");
 	ends(&peer);
 	assert_int_equal(counts_of(server).refused_timeout, 3);
@@ -442,12 +442,12 @@ static void test_identity_bad(void **state)
 		const char *certificate, *key, *ca, *words;
 	} cases[] = {
 		{"empty", "server", "ca", "certificate: it is empty"},
-		{"garbage", "server", "ca", "certificate: 1 of its certificates cannot be read"},
+		{"garbage", "server", "ca", "certificate: it cannot be read as certificates"},
 		{"long", "good", "ca", "certificate: it has"},
 		{"server", "alone", "ca", "key: it is not the one of the certificate"},
 		{"server", "rsa", "ca", "key: it is not the one of the certificate"},
 		{"server", "server", "empty", "client_ca: it is empty"},
-		{"server", "server", "garbage", "client_ca: 1 of its certificates cannot be read"},
+		{"server", "server", "garbage", "client_ca: it cannot be read as certificates"},
 		{"server", "server", "half", "client_ca: 1 of its certificates cannot be read"},
 	};
 	struct https_server *server = start();
@@ -555,7 +555,7 @@ static void test_waiters(void **state)
 	says(&peer, "waiting");
 	wait_for(HTTPS_WAITERS_MAX);
 	tell(&peer, "\n");
-	says(&peer, "429 Too Many Requests 200");
+	says(&peer, "429 200");
 	set_released(true);
 	tell(&peer, "\n");
 	says(&peer, "200 200 200 200");
@@ -569,7 +569,7 @@ static void test_flood(void **state)
 	struct peer peer = call("flood", server, "");
 	struct https_counts counts;
 
-	says(&peer, "many 20 20");
+	says(&peer, "many most 20");
 	ends(&peer);
 	counts = counts_of(server);
 	assert_true(counts.refused_handshake > 0);
@@ -617,7 +617,7 @@ static void test_unix(void **state)
 		error_clear(&error);
 		assert_null(https_server_start(&settings, with ? identity_of("server", "server", "ca") : NULL, &error)); /* the file is there */
 		assert_int_equal(error.code, ERROR_CONFIG);
-		assert_non_null(strstr(error.what, "Address already in use"));
+		assert_non_null(strstr(error.what, "in use"));
 		https_server_stop(server);
 		assert_int_equal(unlink(settings.unix_path), 0);
 	}
@@ -625,7 +625,8 @@ static void test_unix(void **state)
 
 static void test_listens_bad(void **state)
 {
-	static const char *const bad[] = {"127.0.0.1", "::1:80", "[::1]", "[::1:80", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", ":80", "localhost:0", "192.0.2.1:0", "*:"};
+	static const char *const bad[] = {"127.0.0.1", "::1:80", "[::1]", "[::1:80", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", ":80", "localhost:0",
+					  "192.0.2.1:0", "*:"};
 	struct https_settings settings = settings_new();
 	struct https_server *server = start(), *other;
 	char taken[32];
@@ -683,9 +684,17 @@ static void test_stop(void **state)
 static void jailed(int to)
 {
 	static const int allowed[] = {
-		SYS_accept4, SYS_poll, SYS_ppoll, SYS_read, SYS_recvfrom, SYS_sendto, SYS_shutdown, SYS_close, SYS_setsockopt, SYS_getsockopt, SYS_getpeername, SYS_futex,
-		SYS_clock_gettime, SYS_getrandom, SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise, SYS_mprotect, SYS_clock_nanosleep, SYS_write, SYS_rt_sigprocmask,
+		SYS_accept4, SYS_ppoll, SYS_read, SYS_recvfrom, SYS_sendto, SYS_shutdown, SYS_close, SYS_setsockopt, SYS_getsockopt,
+		SYS_getpeername, SYS_futex,
+		SYS_clock_gettime, SYS_getrandom, SYS_getpid, SYS_nanosleep, SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise, SYS_mprotect,
+		SYS_clock_nanosleep, SYS_write, SYS_rt_sigprocmask,
 		SYS_exit, SYS_exit_group, SYS_restart_syscall, SYS_getsockname,
+#ifdef SYS_poll
+		SYS_poll,
+#endif
+#ifdef __GLIBC__
+		SYS_openat, /* its malloc() counts processors */
+#endif
 	};
 	enum { COUNT = sizeof allowed / sizeof *allowed };
 	struct sock_filter filter[COUNT + 4];
@@ -701,7 +710,7 @@ static void jailed(int to)
 	filter[COUNT + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	filter[COUNT + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
-		_exit(3);
+		_exit(NO_JAIL);
 	if (write(to, &port, sizeof port) != sizeof port || read(to, &order, 1) != 1)
 		_exit(4);
 	if (https_server_set_identity(server, identity, &error) != 0 || write(to, &port, sizeof port) != sizeof port || read(to, &order, 1) != 1)
@@ -727,7 +736,11 @@ static void test_jail(void **state)
 		jailed(pair[1]);
 	(void)close(pair[1]);
 	for (int i = 0; i < 2; i++) { /* before and after a reload */
-		assert_int_equal(read(pair[0], &port, sizeof port), sizeof port);
+		if (read(pair[0], &port, sizeof port) != sizeof port) {
+			assert_int_equal(waitpid(pid, &status, 0), pid);
+			assert_int_equal(WEXITSTATUS(status), NO_JAIL);
+			skip(); /* an emulator */
+		}
 		peer = peer_start("requests %s %u", folder, port);
 		says(&peer, "200 GET /echo/a%20b?x=%20y 0" ECHOED);
 		while (fgetc(peer.from) != EOF)

@@ -31,6 +31,37 @@ static void test_clock(void **state)
 	assert_true(clock_wall_ms() > INT64_C(1700000000000));
 }
 
+static void test_clock_parse(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms;
+	} good[] = {
+		{"1970-01-01T00:00:00Z", 0}, {"1970-01-01T00:00:00.000Z", 0}, {"1970-01-01T00:00:00.999Z", 999}, {"2026-01-02T03:04:05.678Z", INT64_C(1767323045678)},
+		{"2026-01-02T03:04:05Z", INT64_C(1767323045000)}, {"2024-02-29T12:34:56.007Z", INT64_C(1709210096007)}, {"2100-03-01T00:00:00Z", INT64_C(4107542400000)},
+		{"9999-12-31T23:59:59.999Z", INT64_C(253402300799999)}, {"2038-01-19T03:14:08Z", INT64_C(2147483648000)},
+	};
+	static const char *const bad[] = {
+		"", "Z", "2026", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02T03:04:05.678", "2026-01-02T03:04:05.67Z", "2026-01-02T03:04:05.6789Z", "2026-01-02T03:04:05.678ZZ",
+		"2026-01-02t03:04:05Z", "2026-01-02 03:04:05Z", "2026-01-02T03:04:05z", "2026-01-02T03:04:05+00:00", "2026-02-31T03:04:05Z", "2025-02-29T03:04:05Z", "2100-02-29T03:04:05Z",
+		"2026-13-02T03:04:05Z", "2026-00-02T03:04:05Z", "2026-01-00T03:04:05Z", "2026-01-02T24:00:00Z", "2026-01-02T03:60:05Z", "2026-01-02T03:04:60Z", "2016-12-31T23:59:60Z",
+		"1969-12-31T23:59:59Z", "1969-12-31T23:59:59.999Z", "0000-01-01T00:00:00Z", "-001-01-02T03:04:05Z", "+026-01-02T03:04:05Z", " 026-01-02T03:04:05Z", "2026- 1-02T03:04:05Z",
+		"2026-01-02T03:04: 5Z", "2026-01-02T03:04:-5Z", "2026-01-02T03:04:05. 12Z", "2026-01-02T03:04:05.-12Z", "2026-01-02T03:04:05.+12Z", "2026-01-02T03:04:05.12xZ",
+		"2026-01-02T03:04:05,678Z", "0x26-01-02T03:04:05Z", "2026-1-002T03:04:05Z", "12026-1-02T03:04:05Z", "2026-01-02T03:04:05ZZZZZ", "99999999999999999999999Z",
+	};
+	char text[CLOCK_TEXT_BYTES];
+	int64_t ms;
+
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		assert_true(clock_parse(good[i].text, &ms));
+		assert_true(ms == good[i].ms);
+		assert_memory_equal(clock_text(text, ms), good[i].text, 19);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		if (clock_parse(bad[i], &ms))
+			fail_msg("taken: %s", bad[i]);
+}
+
 static void test_deadline(void **state)
 {
 	struct mono begun = clock_now();
@@ -102,7 +133,7 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_clock), cmocka_unit_test(test_clock_parse),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_signals),

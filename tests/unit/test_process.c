@@ -77,7 +77,7 @@ static int child(char **words)
 
 static pid_t start(const char *verb, const char *word, int three, int four)
 {
-	const char *environment[] = {"DRR_ONE=1", "DRR_TWO=a b", NULL};
+	const char *environment[] = {"DRR_ONE=a b", NULL};
 	struct self self;
 	struct process_plan plan = {.arguments = self.words, .environment = environment, .fds = {three, four}};
 
@@ -136,7 +136,7 @@ static void gives_what_it_was_asked(void **state)
 	assert_int_equal(setenv("DRR_SECRET", "x", 1), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	assert_exit(start("tell", NULL, ends[1], ends[1]), 0);
-	assert_string_equal(receive(ends[0]), "fds 0 1 2 3 4; blocked; ignored; session own; environment DRR_ONE=1 DRR_TWO=a b");
+	assert_string_equal(receive(ends[0]), "fds 0 1 2 3 4; blocked; ignored; session own; environment DRR_ONE=a b");
 	assert_exit(start("tell", NULL, ends[1], -1), 0);
 	assert_non_null(strstr(receive(ends[0]), "fds 0 1 2 3;"));
 	(void)sigprocmask(SIG_UNBLOCK, &all, NULL);
@@ -223,6 +223,19 @@ static void cannot_execute(void **state)
 	assert_non_null(strstr(error.what, "nothing"));
 }
 
+static void has_a_name(void **state)
+{
+	char name[32] = "";
+	FILE *comm;
+
+	process_set_name("drr-engine");
+	comm = fopen("/proc/self/comm", "r");
+	assert_non_null(comm);
+	assert_non_null(fgets(name, sizeof name, comm));
+	(void)fclose(comm);
+	assert_string_equal(name, "drr-engine\n");
+}
+
 static void picks_an_environment(void **state)
 {
 	const char *names[] = {"DRR_KEPT", "DRR_ABSENT", NULL}, *extra[] = {"DRR_ALIVE_MS=5000", NULL};
@@ -249,6 +262,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_what_it_was_asked), cmocka_unit_test(swaps),           cmocka_unit_test(tells_how_it_ended),
 		cmocka_unit_test(has_not_ended),           cmocka_unit_test(cannot_execute), cmocka_unit_test(picks_an_environment),
+		cmocka_unit_test(has_a_name),
 	};
 
 	return argc > 1 ? child(argv) : cmocka_run_group_tests(tests, NULL, NULL);

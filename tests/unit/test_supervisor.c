@@ -1,7 +1,7 @@
 /* supervisor/supervisor.c with children that do what the test tells them.
  *
- * The supervisor runs in a process of its own. Its children are this very program: each connects to a socket of the test, says hello, reports what it sees and obeys. So
- * every step waits for what the step before it caused; LIMIT_MS is only there to end a test that would wait for ever. */
+ * The supervisor runs in a process of its own. Its children are this very program: each connects to a socket of the test, says hello, reports what it sees and
+ * obeys. So every step waits for what the step before it caused; LIMIT_MS is only there to end a test that would wait for ever. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -200,10 +200,11 @@ static void put_config(const char *extra)
 	char text[4096], endpoint[1024] = "";
 
 	if (https)
-		(void)snprintf(endpoint, sizeof endpoint, "[https]\nlisten = 127.0.0.1:9443\ncertificate = %s/certificate\nkey = %s\nclient_ca = %s/ca\noperators = alice\n", folder,
-			       key_path, folder);
+		(void)snprintf(endpoint, sizeof endpoint, "[https]\nlisten = 127.0.0.1:9443\ncertificate = %s/certificate\nkey = %s\nclient_ca = %s/ca\noperators = alice\n",
+			       folder, key_path, folder);
 	(void)snprintf(text, sizeof text,
-		       "[agent]\nname = gw1\nstate_dir = %s\n[appliance]\ndomain = apiconnect\n[cli]\ntransport = telnet\nhost = 127.0.0.1\npassword_file = %s/password\n%s[limits]\n%s\n",
+		       "[agent]\nname = gw1\nstate_dir = %s\n[appliance]\ndomain = apiconnect\n[cli]\ntransport = telnet\nhost = 127.0.0.1\n"
+		       "password_file = %s/password\n%s[limits]\n%s\n",
 		       folder, folder, endpoint, extra);
 	put_file("agent.conf", text, 0600);
 }
@@ -325,16 +326,17 @@ static void await_child(enum restarts_child which)
 	}
 }
 
-static void await_children(void)
-{
-	for (int i = 0; i < RESTARTS_CHILDREN; i++)
-		if (fakes[i].fd < 0)
-			await_child((enum restarts_child)i);
-}
-
 static void tell(enum restarts_child which, const char *words)
 {
 	assert_int_equal(send(fakes[which].fd, words, strlen(words), MSG_NOSIGNAL), (long)strlen(words));
+}
+
+/* The front comes when the engine is at work. */
+static void await_children(void)
+{
+	await_child(ENGINE);
+	tell(ENGINE, "ready");
+	await_child(FRONT);
 }
 
 static void expect(enum restarts_child which, const char *words)
@@ -437,7 +439,6 @@ static void start(void)
 	expect_notified("WATCHDOG=1");
 	if (https)
 		expect(FRONT, "identity CERTIFICATE KEY CA");
-	tell(ENGINE, "ready");
 	tell(FRONT, "ready");
 	expect_notified("READY=1\nSTATUS=at work");
 }
@@ -600,13 +601,11 @@ static void ends_with_the_childs_code(void **state)
 {
 	put_config("");
 	start_with(LIMIT_MS);
-	await_children();
-	tell(ENGINE, "exit 6");
-	expect(FRONT, "peer closed");
-	expect(FRONT, "stop");
-	tell(FRONT, "exit 0");
+	await_child(ENGINE);
+	tell(ENGINE, "exit 6"); /* another daemon has the lock: its front is left alone */
 	expect_exit(6);
 	assert_null(strstr(logged, "recover"));
+	assert_null(strstr(logged, "front"));
 }
 
 static void kills_what_never_gets_ready(void **state)
@@ -788,6 +787,43 @@ static void reloads_when_all_are_at_work(void **state)
 	stop();
 }
 
+static void takes_no_answer_for_another(void **state)
+{
+	start_with_https();
+	assert_int_equal(kill(supervisor, SIGHUP), 0);
+	expect_notified("RELOADING=1");
+	expect(FRONT, "identity CERTIFICATE KEY CA");
+	tell(FRONT, "taken");
+	expect(ENGINE, "reload");
+	tell(FRONT, "crash");
+	expect_end(FRONT);
+	expect_notified("READY=1");
+	await_child(FRONT);
+	expect(FRONT, "identity CERTIFICATE KEY CA");
+	expect(ENGINE, "peer closed");
+	expect(ENGINE, "channel");
+	tell(FRONT, "ready");
+	tell(FRONT, "taken");
+	expect_logged("child=front");
+	expect_nothing(ENGINE); /* it still owes the answer to the first one */
+	tell(ENGINE, "refused the first");
+	expect_notified("RELOADING=1");
+	expect(FRONT, "identity CERTIFICATE KEY CA");
+	tell(FRONT, "taken");
+	expect(ENGINE, "reload");
+	tell(ENGINE, "taken");
+	expect_notified("READY=1");
+	expect_logged("configuration taken");
+	tell(ENGINE, "taken"); /* nobody asked */
+	expect_end(ENGINE);
+	await_child(ENGINE);
+	expect_logged("sent what it must not send");
+	expect(FRONT, "peer closed");
+	expect(FRONT, "channel");
+	expect_notified("WATCHDOG=1");
+	stop();
+}
+
 static void says_what_needs_a_restart(void **state)
 {
 	start_with_https();
@@ -883,6 +919,7 @@ int main(int argc, char **argv)
 		TEST(reloads_twice_more_than_once),
 		TEST(refuses_a_bad_configuration),
 		TEST(reloads_when_all_are_at_work),
+		TEST(takes_no_answer_for_another),
 		TEST(says_what_needs_a_restart),
 		TEST(starts_nothing_without_its_files),
 		TEST(ends_when_the_front_refuses_its_identity),

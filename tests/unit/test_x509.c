@@ -426,7 +426,7 @@ static void serves_our_engines(void **state)
 		client = tls_open(&settings, &report, &error);
 		assert_non_null(client);
 		(void)transport_connect(client, &error);
-		server = tls_accept(identity, accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), &error);
+		server = tls_accept(identity, accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), NULL, &error);
 		do {
 			struct error unheard = {0};
 			struct pollfd fds[] = {{.fd = transport_fd(client), .events = transport_events(client)}, {.fd = transport_fd(server), .events = POLLIN}};
