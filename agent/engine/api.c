@@ -362,6 +362,8 @@ static void take_grant(struct daemon *d, uint32_t number, const struct route *ro
 		refuse_with(d, number, PROBLEM_PLAN_DIFFERS, "holder", situation_grant(standing(d)), "this run holds the grant with another plan", "go on with the plan that is there: drrctl resume");
 	else if (standing(d)->granted)
 		reply_grant(d, number);
+	else if (strcmp(standing(d)->released_run, route->id) == 0)
+		daemon_reply_problem(d, number, PROBLEM_NOT_GRANTED, "begin another run", "run %s gave this member's grant back: a run's name serves once", route->id);
 	else if (situation_is_held(standing(d)))
 		refuse_hold(d, number);
 	else if (d->runner.book.broken)

@@ -317,7 +317,7 @@ static void say_sentence(const struct runner *r, char *out, size_t size)
 	const char *more = "";
 	char why[ERROR_WHAT_MAX_BYTES + 8];
 
-	if (r->flush_unknown && r->verdict == RUN_DONE)
+	if (r->flush_unknown && r->verdict == RUN_DONE && (r->saw_waiting || r->transactions > 0))
 		more = "; the flush had no clear answer, but the service waited for its registration and got it";
 	else if (r->flush_unknown)
 		more = "; the flush had no clear answer: it may or may not have happened";
