@@ -64,13 +64,16 @@ int grant_release(struct daemon *d, const char *by, struct error *error)
 
 int hold_set(struct daemon *d, const char *owner, const char *reason, int64_t until_ms, struct error *error)
 {
+	const struct journal_standing *standing = &d->runner.book.state.standing;
 	struct journal_record record = logbook_record(JOURNAL_HOLD, JOURNAL_STEP_NONE, "hold");
 	char until[24];
 
 	(void)snprintf(until, sizeof until, "%lld", (long long)until_ms);
+	if (standing->held && standing->hold_until_ms == until_ms && strcmp(standing->hold_owner, owner) == 0 && strcmp(standing->hold_reason, reason) == 0)
+		return 0; /* a request that came twice */
 	if (journal_add(&record, "owner", owner) || journal_add(&record, "reason", reason) || journal_add(&record, "until", until))
 		return error_set(error, ERROR_REFUSED, "give a shorter reason", "the hold does not fit into the journal");
-	if (write_standing(d, &record, error))
+	if (logbook_rotate(&d->runner.book, error) || write_standing(d, &record, error))
 		return -1;
 	daemon_tell(d, &(struct event){.kind = "hold", .name = "set", .sentence = "no run may begin here", .evidence = reason});
 	return 0;

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+import zlib
 
 from daemon import OPS, Daemon, plan_of, wait_until
 from harness import World, case, check, contains, equal
@@ -211,6 +212,33 @@ def holds():
         world.unchanged()
 
 
+def big_journal(path):
+    """More than half of what it may hold, of runs that are over."""
+    with open(path, "wb") as file:
+        sequence = 0
+        while file.tell() < 600 * 1024:
+            for content in (f"begin r{sequence} - steps=confirm", f"step r{sequence} confirm sentence=" + "x" * 800, f"end r{sequence} - exit=0"):
+                sequence += 1
+                payload = f"{sequence} 2026-01-02T03:04:05.678Z {content}".encode()
+                file.write(b"DRR1 %04d %08x " % (len(payload), zlib.crc32(payload)) + payload + b"\n")
+
+
+@case("daemon: holds that come and go do not fill the journal")
+def hold_journal():
+    with World(members=1) as world:
+        config = world.config("gw1")
+        state_dir = os.path.join(world.state_dir("gw1"), "state")
+        big_journal(os.path.join(state_dir, "journal"))
+        hold = {"owner": "alice", "reason": "change 4711", "until": until(3600)}
+        with Daemon(world, config=config) as daemon:
+            equal([daemon.call("PUT", "/v1/hold", hold).status for _ in range(3)], [200] * 3, "a hold, again and again")
+            daemon.crash()
+        equal([r["kind"] for r in world.journal(config)], ["hold"], "the journal, which was set aside")
+        with Daemon(world, config=config) as daemon:
+            equal(daemon.state()["hold"]["owner"], "alice", "the hold behind a crash")
+            equal(daemon.call("DELETE", "/v1/hold").status, 204, "lifted")
+
+
 # ---- steps
 
 @case("daemon: steps that may not begin, and overrides", slow=True)
@@ -263,7 +291,7 @@ def bad_requests():
             check((answer.status, answer.problem) == (status, problem) or (answer.status, problem) == (400, "not-found"), method, path, "gave", answer)
         check(daemon.call("PUT", "/v1/grant/r1", {"primary": "x" * 20000}).problem == "body-too-large", "a large body")
         contains(daemon.call("POST", "/v1/state").headers["Allow"], "GET")
-        metrics = daemon.call("GET", "/metrics")
+        metrics = daemon.call("GET", "/metrics", Accept="application/openmetrics-text; version=1.0.0")
         check(metrics.text.endswith("# EOF\n"), "the metrics' end:", metrics.text[-200:])
         check("paths" in daemon.call("GET", "/v1/openapi.json").json, "openapi.json")
         equal((daemon.call("GET", "/livez").status, daemon.call("GET", "/readyz?verbose").status), (200, 200), "livez, readyz")

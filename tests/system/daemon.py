@@ -231,11 +231,11 @@ class Daemon:
 
     # ---- asking
 
-    def call(self, method, path, body=None, timeout=LIMIT_S):
+    def call(self, method, path, body=None, timeout=LIMIT_S, **headers):
         connection = Socket(os.path.join(self.state_dir, "api.sock"), timeout)
         try:
             text = None if body is None else json.dumps(body)
-            connection.request(method, path, body=text, headers={} if body is None else {"Content-Type": "application/json"})
+            connection.request(method, path, body=text, headers=headers if body is None else {"Content-Type": "application/json", **headers})
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read().decode())
         finally:
