@@ -1,8 +1,10 @@
-"""The daemon: `drr-agent serve`, three processes and their interface, driven over the Unix socket.  The sweep over the journal's writes is in cases_daemon_kill.py."""
+"""The daemon: `drr-agent serve`, three processes and their interface, driven over the Unix socket.
+
+What else may go wrong is in cases_daemon_faults.py, kill -9 at the journal's writes in cases_daemon_kill.py.
+"""
 
 import json
 import os
-import signal
 import threading
 import time
 import zlib
@@ -190,7 +192,8 @@ def holds():
     hold = {"owner": "alice", "reason": "change 4711", "until": until(3600)}
     with World(members=1) as world:
         with Daemon(world) as daemon:
-            for bad in ({**hold, "until": until(-5)}, {**hold, "until": "tomorrow"}, {**hold, "owner": ""}, {"owner": "a"}, {**hold, "x": 1}, {**hold, "reason": "x" * 4000}):
+            for bad in ({**hold, "until": until(-5)}, {**hold, "until": "tomorrow"}, {**hold, "owner": ""}, {"owner": "a"}, {**hold, "x": 1},
+                        {**hold, "reason": "x" * 4000}):
                 equal(daemon.call("PUT", "/v1/hold", bad).problem, "bad-request", f"hold {bad}")
             equal(daemon.call("PUT", "/v1/hold", hold).status, 200, "hold")
             daemon.crash()
@@ -254,8 +257,8 @@ def step_refusals():
         for op in ("primary", "flush"):
             equal(gw1.post("r1", op).problem, "not-primary-of-plan", op)
         equal(gw2.post("r1", "bounce").problem, "flush-first", "bounce of the primary")
-        for bad in ({}, {"run": "r1"}, {"run": "r1", "op": "nothing"}, {"run": "r/1", "op": "flush"}, {"run": "x" * 64, "op": "flush"}, {"run": "r1", "op": "flush", "more": 1},
-                    {"run": "r1", "op": "flush", "overrides": ["force"]}, {"run": "r1", "op": "flush", "overrides": "drr-under-way"}):
+        for bad in ({}, {"run": "r1"}, {"run": "r1", "op": "nothing"}, {"run": "r/1", "op": "flush"}, {"run": "x" * 64, "op": "flush"},
+                    {"run": "r1", "op": "flush", "more": 1}, {"run": "r1", "op": "flush", "overrides": ["force"]}, {"run": "r1", "op": "flush", "overrides": "drr-under-way"}):
             equal(gw2.call("POST", "/v1/steps", bad).problem, "bad-request", f"body {bad}")
         world.unchanged()
         for op in ("confirm", "await"):
@@ -283,7 +286,8 @@ def step_refusals():
 @case("daemon: requests that are none")
 def bad_requests():
     with World(members=1) as world, Daemon(world) as daemon:
-        for method, path, status, problem in (("GET", "/v1/nothing", 404, "not-found"), ("POST", "/v1/state", 405, "method-not-allowed"), ("GET", "/v1/steps/r1.flush", 404, "not-found"),
+        for method, path, status, problem in (("GET", "/v1/nothing", 404, "not-found"), ("POST", "/v1/state", 405, "method-not-allowed"),
+                                              ("GET", "/v1/steps/r1.flush", 404, "not-found"),
                                               ("GET", "/v1/steps/r1", 404, "not-found"), ("GET", "/v1/events?limit=0", 400, "bad-request"),
                                               ("GET", "/v1/events?after=-1", 400, "bad-request"), ("GET", "/v1/steps/r1.flush?wait_s=61", 400, "bad-request"),
                                               ("PUT", "/v1/grant/a%2Fb", 404, "not-found"), ("DELETE", "/v1/grant/none", 404, "not-held")):

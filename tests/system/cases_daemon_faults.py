@@ -1,18 +1,18 @@
 """The daemon when something else goes wrong: a client that goes away, a process that stands still, the disk, the jail, the appliance, the configuration."""
 
-import http.client
 import os
-import shutil
 import signal
 import subprocess
 import time
 
+from cases_daemon_kill import RECORD, needs_strace
 from cases_jail import POKE, kernel_can
 from cases_source import cli_log, syslog_log, xmi_log
-from daemon import OPS, Daemon, plan_of, state_of, trace, verb_of, wait_until
+from daemon import Daemon, plan_of, trace, wait_until
 from harness import Failed, Skipped, World, case, check, contains, equal
 
 SOLO = plan_of("gw1", ["gw1"])
+HOLD = {"owner": "a", "reason": "b", "until": "2099-01-02T03:04:05Z"}
 OTHERS = plan_of("gw2", ["gw1", "gw2"])      # here a bounce needs no flush
 
 
@@ -120,7 +120,8 @@ class SmallDisk:
         os.mkdir(self.path)
 
     def __enter__(self):
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.size_kb}k,mode=700", "none", self.path], capture_output=True, text=True, check=False, timeout=60)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={self.size_kb}k,mode=700", "none", self.path]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         if done.returncode != 0:
             raise Skipped("no tmpfs: " + done.stderr.strip())
         self.state_dir = os.path.join(self.path, "state")
@@ -149,8 +150,7 @@ class SmallDisk:
 def refuses(daemon, words):
     """Nothing is begun: said to whoever asks, and by /readyz."""
     answers = []
-    for method, path, body in (("POST", "/v1/steps", {"run": "r1", "op": "bounce"}), ("PUT", "/v1/hold", {"owner": "a", "reason": "b", "until": "2099-01-02T03:04:05Z"}),
-                               ("DELETE", "/v1/grant/r1", None)):
+    for method, path, body in (("POST", "/v1/steps", {"run": "r1", "op": "bounce"}), ("PUT", "/v1/hold", HOLD), ("DELETE", "/v1/grant/r1", None)):
         answer = daemon.patient(method, path, body)
         answers.append(answer.status)
         check(answer.status in (404, 409, 500), method, path, answer)
@@ -187,7 +187,7 @@ def disk_full():
             world.unchanged()
             disk.empty()
             refuses(daemon, ["journal"])            # what is on it is not known: it has to be read again
-            contains(daemon.call("PUT", "/v1/hold", {"owner": "a", "reason": "b", "until": "2099-01-02T03:04:05Z"})["next"], "restart")
+            contains(daemon.call("PUT", "/v1/hold", HOLD)["next"], "restart")
         with Daemon(world, config=daemon.config) as daemon:
             granted = daemon.state()["grant"]
             if granted:
@@ -205,10 +205,11 @@ def disk_full_between():
     with World(gw1__disable_delay="1real") as world, SmallDisk(world) as disk:
         with Daemon(world, state_dir=disk.state_dir) as daemon:
             journal = os.path.join(disk.state_dir, "journal")
-            hold = {"owner": "a", "reason": "b", "until": "2099-01-02T03:04:05Z"}
-            while not 640 < PAGE_BYTES - os.path.getsize(journal) % PAGE_BYTES - GRANT_BYTES < 750:      # begin, precheck, mark and intent fit into its last page, the outcome does not
-                equal(daemon.call("PUT", "/v1/hold", hold).status, 200, "hold")
+            hold = dict(HOLD)
+            # begin, precheck, mark and intent fit into its last page, the outcome does not
+            while not 640 < PAGE_BYTES - os.path.getsize(journal) % PAGE_BYTES - GRANT_BYTES < 750:
                 hold["reason"] = "b" * (len(hold["reason"]) % 23 + 1)
+                equal(daemon.call("PUT", "/v1/hold", hold).status, 200, "hold")
             equal(daemon.call("DELETE", "/v1/hold").status, 204, "unhold")
             before = os.path.getsize(journal)
             daemon.grant("r1", OTHERS)
@@ -223,6 +224,8 @@ def disk_full_between():
             contains(step["next"], "restart")
             refuses(daemon, ["journal"])
             disk.empty()
+            last = daemon.journal()[-1]
+            equal((last["kind"], last["step"]), ("intent", "disable"), "the last record that went to the disk")
             daemon.stop(exit_code=1)        # it was seen enabled, but the journal says otherwise
         contains(daemon.log, "drr-agent recover")
         with Daemon(world, config=daemon.config) as daemon:
@@ -249,15 +252,27 @@ def read_only_start():
         world.closed(daemon.config)
 
 
+def injected_at(path):
+    """The record whose write or sync failed, by the trace at PATH."""
+    record = ""
+    with open(path, encoding="utf-8", errors="backslashreplace") as file:
+        for line in file:
+            found = RECORD.search(line)
+            record = f"{found[1]} {found[2]}".removesuffix(" -") if found else record
+            if "(INJECTED)" in line:
+                return record
+    return "none"
+
+
 def error_case(call, record, error):
     @case(f"daemon: {error} at the {call} of the journal's {record}", slow=True)
     def function():
-        if os.getuid() != 0 or not shutil.which("strace"):
-            raise Skipped("needs root, and strace (Debian package strace)")
+        needs_strace()
         nth = {"begin": 2, "intent disable": 5, "outcome disable": 6, "intent enable": 7, "outcome enable": 8}[record]       # grant, begin, precheck, mark, ...
         with World() as world:
             with Daemon(world) as daemon:
-                tracer = trace(daemon.pids()["engine"], os.path.join(world.directory, "trace"), os.path.join(daemon.state_dir, "journal"), [(call, f"error={error}:when={nth}")])
+                path = os.path.join(world.directory, "trace")
+                tracer = trace(daemon.pids()["engine"], path, os.path.join(daemon.state_dir, "journal"), [(call, f"error={error}:when={nth}")])
                 daemon.grant("r1", OTHERS)
                 step = daemon.step("r1", "bounce")
                 check(step["state"] in ("failed", "done"), "the bounce:", step)
@@ -269,6 +284,7 @@ def error_case(call, record, error):
                 refuses(daemon, ["journal"])
                 tracer.terminate()
                 tracer.wait()
+                equal(injected_at(path), record, "the record that could not be written")
                 open_ = daemon.state()["journal"]["disable_open"]
                 daemon.stop(exit_code=1 if open_ else 0)
                 check(not open_ or "the journal could not be told" in daemon.log, "it does not say that it is enabled again:", daemon.log)

@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from harness import LIMIT_S, Failed, check, contains, equal
+from harness import LIMIT_S, Failed, check, equal
 
 ROLES = ("serve", "engine", "front")
 OPS = ("primary", "flush", "bounce", "confirm", "await")
@@ -353,7 +353,10 @@ class Daemon:
 
 
 def trace(pid, path, journal, inject=()):
-    """strace on the process PID: its writes and syncs of the file JOURNAL go to PATH; INJECT: (call, what), as in strace -e inject=CALL:WHAT.  Returns when it is attached."""
+    """strace on the process PID: its writes and syncs of the file JOURNAL go to PATH.  Returns when it is attached.
+
+    INJECT: (call, what), as in strace -e inject=CALL:WHAT.
+    """
     command = ["strace", "-p", str(pid), "-qq", "-s", "200", "-o", path, "-P", journal, "-e", "trace=write,fdatasync"]
     for call, what in inject:
         command += ["-e", f"inject={call}:{what}"]
