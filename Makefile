@@ -42,7 +42,8 @@ TEST_WARN = -Wall -Wextra -Wno-unused-parameter -Werror
 # -iquote: our headers are found by "..." only, so none can shadow a system header. The prefix maps make two folders build the same bytes.
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(OPT) -iquote agent -iquote . -iquote $(OUT)/gen -isystem $(SYSROOT)/third-party/include \
           -DDRR_VERSION='"$(VERSION)"' -DDRR_TARGET='"$T"' -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(SYSROOT)=third-party -MMD -MP
-LIBS    = -Wl,--start-group $(SYSROOT)/third-party/lib/*.a -Wl,--end-group
+# One group: the libraries call back into ours (random numbers).
+LIBS    = -Wl,--start-group $(OUT)/libdrr.a $(SYSROOT)/third-party/lib/*.a -Wl,--end-group
 
 all: $(PROGRAMS:%=$(OUT)/%)
 unit-tests: $(TESTS)
@@ -79,7 +80,7 @@ $(OUT)/drr-agent: $(OUT)/obj/agent/main.o
 $(OUT)/drrctl: $(OUT)/obj/agent/drrctl.o
 $(PROGRAMS:%=$(OUT)/%): $(OUT)/libdrr.a
 	@echo '$T: $@'
-	$Q$(CC) $(OPT) $(LINK) -Wl,-Map=$@.map -o $@.full $(filter %.o,$^) $(OUT)/libdrr.a $(LIBS)
+	$Q$(CC) $(OPT) $(LINK) -Wl,-Map=$@.map -o $@.full $(filter %.o,$^) $(LIBS)
 ifdef STRIP
 	$Q$(STRIP) -o $@ $@.full
 	@cross/check-executable $@ $(TRIPLE)
@@ -91,11 +92,11 @@ $(OUT)/tests/%: tests/unit/%.c $(OUT)/libdrr.a $(GENERATED) $(TESTROOT:%=%/done)
 	@mkdir -p $(@D)
 	@echo '$T: $<'
 	$Q$(COMPILE) $(TEST_WARN) $(TESTROOT:%=-isystem %/third-party/include) -DDRR_TESTS_DIR='"$(CURDIR)/tests"' -MF $@.d -o $@ $< \
-	  $(LINK) $(OUT)/libdrr.a $(CMOCKA) $(LIBS)
+	  $(LINK) $(CMOCKA) $(LIBS)
 $(OUT)/fuzz/%: tests/fuzz/%.c $(OUT)/libdrr.a $(GENERATED)
 	@mkdir -p $(@D)
 	@echo '$T: $<'
-	$Q$(COMPILE) $(TEST_WARN) -DDRR_TESTS_DIR='"$(CURDIR)/tests"' -MF $@.d -o $@ $< $(LINK) $(OUT)/libdrr.a $(LIBS)
+	$Q$(COMPILE) $(TEST_WARN) -DDRR_TESTS_DIR='"$(CURDIR)/tests"' -MF $@.d -o $@ $< $(LINK) $(LIBS)
 
 test:
 	@env -u MAKEFLAGS -u MAKELEVEL tests/run

@@ -366,7 +366,7 @@ static void take_grant(struct daemon *d, uint32_t number, const struct route *ro
 		refuse_hold(d, number);
 	else if (d->runner.book.broken)
 		refuse_broken(d, number);
-	else if (journal_is_open(d) && !(d->job == DAEMON_STEP && d->step.op == STEP_PRECHECK))
+	else if (d->runner.book.state.run_open || d->runner.book.state.disable_open || (journal_is_open(d) && !(d->job == DAEMON_STEP && d->step.op == STEP_PRECHECK)))
 		daemon_reply_problem(d, number, PROBLEM_JOURNAL_OPEN, "wait for it: GET /v1/state", "something else is not finished on this member");
 	else if (d->stopping)
 		daemon_reply_problem(d, number, PROBLEM_STOPPING, "ask again when it is back", "this agent is about to end");
@@ -485,8 +485,12 @@ static bool may_begin(struct daemon *d, uint32_t number, const char *run, int op
 		refuse_broken(d, number);
 		return false;
 	}
-	if (busy || (op != STEP_PRECHECK && d->runner.book.state.disable_open)) {
+	if (busy || d->runner.book.state.disable_open) {
 		daemon_reply_problem(d, number, PROBLEM_STEP_RUNNING, "GET /v1/state says which; ask again when it is over", "another step, or a recovery, is under way");
+		return false;
+	}
+	if (op != STEP_PRECHECK && !journal_has_room(d)) {
+		daemon_reply_problem(d, number, PROBLEM_INTERNAL, "finish the run by hand, release it, and begin another: then the journal is set aside", "the journal is nearly full: nothing is begun");
 		return false;
 	}
 	return op == STEP_PRECHECK || fits_plan(d, number, run, op);
@@ -580,6 +584,10 @@ static void put_hold(struct daemon *d, const struct frame *frame)
 		daemon_reply_problem(d, frame->number, PROBLEM_BAD_REQUEST, "for example 2026-01-02T03:04:05Z", "until is a time to come, in UTC");
 	else if (standing(d)->granted)
 		refuse_held_by_other(d, frame->number);
+	else if (situation_is_held(standing(d)) && strcmp(standing(d)->hold_owner, owner) != 0)
+		refuse_hold(d, frame->number);
+	else if (situation_is_held(standing(d)) && strcmp(standing(d)->hold_reason, reason) == 0 && standing(d)->hold_until_ms == until_ms)
+		daemon_reply_json(d, frame->number, 200, situation_hold(standing(d)));
 	else if (hold_set(d, owner, reason, until_ms, &error))
 		reply_not_written(d, frame->number, &error);
 	else
@@ -657,6 +665,10 @@ static void get_metrics(struct daemon *d, uint32_t number)
 {
 	char *text = metrics_text(d);
 
+	if (!text) {
+		daemon_reply_problem(d, number, PROBLEM_INTERNAL, NULL, "no memory for the metrics");
+		return;
+	}
 	daemon_reply(d, number, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8", NULL, 0, text);
 	free(text);
 }

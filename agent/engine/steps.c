@@ -26,6 +26,11 @@ bool journal_is_open(const struct daemon *d)
 	return d->job == DAEMON_STEP || d->job == DAEMON_RECOVERY || state->run_open || state->disable_open;
 }
 
+bool journal_has_room(const struct daemon *d)
+{
+	return d->runner.book.file_bytes + DAEMON_JOURNAL_SPARE_BYTES <= JOURNAL_FILE_MAX_BYTES;
+}
+
 /* ---- grants and holds ----------------------------------------------------------------------------------------- */
 
 static int write_standing(struct daemon *d, struct journal_record *record, struct error *error)
@@ -71,9 +76,13 @@ int hold_set(struct daemon *d, const char *owner, const char *reason, int64_t un
 	(void)snprintf(until, sizeof until, "%lld", (long long)until_ms);
 	if (standing->held && standing->hold_until_ms == until_ms && strcmp(standing->hold_owner, owner) == 0 && strcmp(standing->hold_reason, reason) == 0)
 		return 0; /* a request that came twice */
+	if (!journal_is_open(d) && logbook_rotate(&d->runner.book, error))
+		return -1;
+	if (!journal_has_room(d))
+		return error_set(error, ERROR_INTERNAL, "end what is open (GET /v1/state): a full journal is set aside when nothing stands in it", "the journal is nearly full");
 	if (journal_add(&record, "owner", owner) || journal_add(&record, "reason", reason) || journal_add(&record, "until", until))
 		return error_set(error, ERROR_REFUSED, "give a shorter reason", "the hold does not fit into the journal");
-	if (logbook_rotate(&d->runner.book, error) || write_standing(d, &record, error))
+	if (write_standing(d, &record, error))
 		return -1;
 	daemon_tell(d, &(struct event){.kind = "hold", .name = "set", .sentence = "no run may begin here", .evidence = reason});
 	return 0;
@@ -118,7 +127,7 @@ static void take_report(void *context, const struct report_entry *entry)
 		(void)snprintf(step->phase, sizeof step->phase, "%s", entry->step);
 		keep_evidence(step, entry->sentence, entry->evidence);
 	}
-	(void)snprintf(name, sizeof name, "%s-%s", entry->exit_code >= 0 ? step_op_name(step->op) : entry->step, entry->state);
+	(void)snprintf(name, sizeof name, "%s-%s", entry->exit_code < 0 ? entry->step : d->job == DAEMON_RECOVERY ? "recover" : step_op_name(step->op), entry->state);
 	daemon_tell(d, &(struct event){.kind = "run", .name = name, .run = d->runner.run, .sentence = entry->sentence, .evidence = entry->evidence});
 }
 
@@ -151,7 +160,7 @@ static void end_step(struct daemon *d)
 	d->link_idle_at = mono_add_ms(clock_now(), DAEMON_LINK_IDLE_MS);
 	watcher_resume(d, have_mark ? &mark : NULL);
 	d->unwritten = d->unwritten || is_unwritten(r);
-	if (r->book.state.disable_open && !d->unwritten)
+	if (r->book.state.disable_open && !d->unwritten && d->recover_at.ms == INT64_MAX)
 		d->recover_at = mono_add_ms(clock_now(), DAEMON_RESCUE_PAUSE_MS);
 }
 

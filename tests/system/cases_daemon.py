@@ -295,6 +295,7 @@ def bad_requests():
             check((answer.status, answer.problem) == (status, problem) or (answer.status, problem) == (400, "not-found"), method, path, "gave", answer)
         check(daemon.call("PUT", "/v1/grant/r1", {"primary": "x" * 20000}).problem == "body-too-large", "a large body")
         contains(daemon.call("POST", "/v1/state").headers["Allow"], "GET")
+        contains(daemon.call("GET", "/metrics").text, "drr_engine_state", "drr_https_requests_total")
         metrics = daemon.call("GET", "/metrics", Accept="application/openmetrics-text; version=1.0.0")
         check(metrics.text.endswith("# EOF\n"), "the metrics' end:", metrics.text[-200:])
         check("paths" in daemon.call("GET", "/v1/openapi.json").json, "openapi.json")
@@ -388,3 +389,28 @@ def events():
             equal(rest[0]["n"], gone["oldest"], "the oldest")
             check(gone["oldest"] > whole[-1]["n"], "the first file is gone")
             daemon.events()         # 0: from the oldest on
+
+
+@case("daemon: its grants and holds count for a run by hand, too")
+def run_by_hand():
+    with World(members=1) as world:
+        config = world.config("gw1")
+        with Daemon(world, config=config) as daemon:
+            daemon.grant("r1", plan_of("gw1", ["gw1"]))
+            daemon.stop()
+        mark = world.mark()
+        result = world.call(config, "run")
+        equal(result.exit, 6, "exit beside a grant")
+        contains(result.last["sentence"], "r1", "grant")
+        contains(result.last["next"], "drrctl release r1")
+        world.unchanged(mark)
+        equal(world.call(config, "run", "--run", "r1", "--steps", "bounce").exit, 0, "exit of the run that holds it")
+        with Daemon(world, config=config) as daemon:
+            daemon.release("r1")
+            equal(daemon.call("PUT", "/v1/hold", {"owner": "alice", "reason": "change 4711", "until": "2999-01-01T00:00:00Z"}).status, 200, "hold")
+            daemon.stop()
+        mark = world.mark()
+        result = world.call(config, "run")
+        equal(result.exit, 6, "exit beside a hold")
+        contains(result.last["sentence"], "alice", "change 4711")
+        world.unchanged(mark)
