@@ -44,16 +44,23 @@ def client_gone():
         world.closed(daemon.config)
 
 
-@case("daemon: the service never goes down, nor up, and nobody asks: enabled at the deadline", slow=True)
-def deadline():
-    for fault in ("gw1.disable", "gw1.enable"):
-        with World() as world, Daemon(world, limits__bounce_deadline_s=5) as daemon:
-            world.lab.set(fault, "stuck")
+@case("daemon: the service never goes down, and nobody asks: enabled at the deadline", slow=True)
+def stuck_down():
+    with World(gw1__disable="stuck") as world, Daemon(world, limits__bounce_deadline_s=5) as daemon:
+        until_bounced(daemon)
+        world.lab.wait_effect("admin_state", member="gw1", value="enabled", timeout=60)
+        daemon.wait_step("r1", "bounce")
+        ends_enabled(world, daemon)
+
+
+@case("daemon: the service is enabled and never comes up: a stop does not wait for that", slow=True)
+def stuck_up():
+    with World(gw1__enable="stuck") as world:
+        with Daemon(world, limits__bounce_deadline_s=5) as daemon:
             until_bounced(daemon)
             world.lab.wait_effect("admin_state", member="gw1", value="enabled", timeout=60)
-            world.lab.set(fault, "ok")
-            daemon.wait_step("r1", "bounce")
-            ends_enabled(world, daemon)
+        world.enabled()
+        world.closed(daemon.config)
 
 
 @case("daemon: the front is killed while the service is disabled: the bounce goes on", slow=True)
