@@ -10,7 +10,7 @@ import time
 import zlib
 
 from daemon import OPS, Daemon, plan_of, wait_until
-from harness import World, case, check, contains, equal
+from harness import Failed, World, case, check, contains, equal
 
 SOLO = plan_of("gw1", ["gw1"])
 
@@ -92,6 +92,31 @@ def whole_run():
         for name in order:
             equal(world.lab.get(f"{name}.service")["state"], "up", name)
             world.closed(group[name].config)
+
+
+@case("daemon: three coordinators drive one run at once", slow=True)
+def coordinators():
+    with World(initial_primary="gw2") as world, Daemon(world) as daemon:
+        failed = []
+
+        def drive():
+            try:
+                daemon.grant("r1", SOLO)
+                told = daemon.resume("r1")
+                equal([told[op]["state"] for op in OPS], ["done"] * len(OPS), "steps")
+            except Failed as why:
+                failed.append(why)
+        threads = [threading.Thread(target=drive) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failed:
+            raise failed[0]
+        daemon.release("r1")
+        equal((world.count("flush"), world.bounced()), (1, 1), "flushes, bounces")
+        equal({op: step["attempt"] for op, step in daemon.state()["run"]["steps"].items()}, {op: 1 for op in OPS}, "attempts")
+        world.closed(daemon.config)
 
 
 @case("daemon: ready, status and stop are told to systemd")

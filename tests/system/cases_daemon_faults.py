@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 
 from cases_daemon_kill import RECORD, needs_strace
@@ -530,6 +531,22 @@ def unreachable():
         equal((state["service"]["admin_state"], state["peering"]["quorum"]), ("enabled", True), "facts")
         equal(daemon.call("GET", "/readyz").status, 200, "readyz")
         daemon.done("r1", "primary")
+        daemon.release("r1")
+
+
+@case("daemon: an appliance that says nothing any more holds up neither a step nor other requests", slow=True)
+def silent():
+    with World(gw1__hang_at="show gateway-peering-status:before") as world, Daemon(world) as daemon:
+        got = []
+        asker = threading.Thread(target=lambda: got.append(daemon.call("GET", "/v1/state?max_age_ms=0")))
+        asker.start()
+        world.lab.wait_effect("command", member="gw1", command="show gateway-peering-status", timeout=60)
+        equal(daemon.call("GET", "/livez").status, 200, "livez")
+        daemon.grant("r1", OTHERS)
+        daemon.done("r1", "bounce")
+        asker.join()
+        equal(got[0].status, 200, "the state that was waited for")
+        equal(world.bounced(), 1, "bounces")
         daemon.release("r1")
 
 
