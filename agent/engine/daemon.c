@@ -396,7 +396,10 @@ static int work(struct daemon *d, struct error *error)
 		if (wait_for_more(d, error))
 			return -1;
 	}
-	daemon_tell(d, &(struct event){.kind = "agent", .name = "ended", .sentence = state->disable_open ? "THE SERVICE MAY BE DISABLED: drr-agent recover" : "the engine ends; nothing is left disabled by it"});
+	daemon_tell(d, &(struct event){.kind = "agent", .name = "ended",
+				       .sentence = d->unwritten            ? "the service is enabled again, but the journal could not be told: drr-agent recover"
+						   : state->disable_open ? "THE SERVICE MAY BE DISABLED: drr-agent recover"
+									 : "the engine ends; nothing is left disabled by it"});
 	return 0;
 }
 
@@ -415,7 +418,7 @@ int engine_main(const struct config *config)
 		log_line(LOG_LEVEL_ERROR, error.what, "next", error.next[0] ? error.next : NULL, NULL);
 		exit_code = error_exit_code(error.code);
 	} else {
-		exit_code = d->runner.book.state.disable_open ? 9 : 0;
+		exit_code = d->unwritten ? error_exit_code(ERROR_INTERNAL) : d->runner.book.state.disable_open ? 9 : 0;
 	}
 	clean_up(d);
 	return exit_code;

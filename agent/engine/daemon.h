@@ -108,6 +108,7 @@ struct daemon {
 	struct error look_error;       /* of the last look; ERROR_NONE: it was answered */
 	struct mono look_again_at, link_idle_at, recover_at;
 	bool stopping, reload_wanted;
+	bool unwritten;                /* the service was seen enabled again, and the journal could not be told */
 	struct run_request recovery_request;
 };
 

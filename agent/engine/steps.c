@@ -69,10 +69,13 @@ int grant_release(struct daemon *d, const char *by, struct error *error)
 
 int hold_set(struct daemon *d, const char *owner, const char *reason, int64_t until_ms, struct error *error)
 {
+	const struct journal_standing *standing = &d->runner.book.state.standing;
 	struct journal_record record = logbook_record(JOURNAL_HOLD, JOURNAL_STEP_NONE, "hold");
 	char until[24];
 
 	(void)snprintf(until, sizeof until, "%lld", (long long)until_ms);
+	if (standing->held && standing->hold_until_ms == until_ms && strcmp(standing->hold_owner, owner) == 0 && strcmp(standing->hold_reason, reason) == 0)
+		return 0; /* a request that came twice */
 	if (!journal_is_open(d) && logbook_rotate(&d->runner.book, error))
 		return -1;
 	if (!journal_has_room(d))
@@ -130,6 +133,12 @@ static void take_report(void *context, const struct report_entry *entry)
 
 /* ---- a step --------------------------------------------------------------------------------------------------- */
 
+/* Once it was seen enabled it is nobody's business here any more: who disables it then, is not we. */
+static bool is_unwritten(const struct runner *r)
+{
+	return r->book.broken && r->book.state.disable_open && r->state == RUN_OVER && r->verdict != RUN_ACT_NOW;
+}
+
 static void end_step(struct daemon *d)
 {
 	struct step *step = &d->step;
@@ -150,7 +159,8 @@ static void end_step(struct daemon *d)
 	d->job = DAEMON_IDLE;
 	d->link_idle_at = mono_add_ms(clock_now(), DAEMON_LINK_IDLE_MS);
 	watcher_resume(d, have_mark ? &mark : NULL);
-	if (r->book.state.disable_open && d->recover_at.ms == INT64_MAX)
+	d->unwritten = d->unwritten || is_unwritten(r);
+	if (r->book.state.disable_open && !d->unwritten && d->recover_at.ms == INT64_MAX)
 		d->recover_at = mono_add_ms(clock_now(), DAEMON_RESCUE_PAUSE_MS);
 }
 
@@ -206,12 +216,17 @@ static void end_recovery(struct daemon *d)
 {
 	struct runner *r = &d->runner;
 	int exit_code = runner_end_recovery(r);
-	bool open = r->book.state.disable_open;
+	bool open;
 
+	d->unwritten = d->unwritten || is_unwritten(r);
+	open = r->book.state.disable_open && !d->unwritten;
 	d->job = DAEMON_IDLE;
 	d->link_idle_at = mono_add_ms(clock_now(), DAEMON_LINK_IDLE_MS);
 	d->recover_at = open ? mono_add_ms(clock_now(), DAEMON_RESCUE_PAUSE_MS) : MONO_NEVER;
-	log_line(open ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, open ? "THE SERVICE MAY BE DISABLED; it is tried again in a minute" : "what an earlier process left open is closed",
+	log_line(open || d->unwritten ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+		 open           ? "THE SERVICE MAY BE DISABLED; it is tried again in a minute"
+		 : d->unwritten ? "the service is enabled again, and the journal cannot be told"
+				: "what an earlier process left open is closed",
 		 "run", r->run, "exit", exit_code == 0 ? "0" : exit_code == 9 ? "9" : "5", NULL);
 	watcher_resume(d, NULL);
 }

@@ -1,18 +1,19 @@
 """The daemon when something else goes wrong: a client that goes away, a process that stands still, the disk, the jail, the appliance, the configuration."""
 
-import http.client
 import os
-import shutil
 import signal
 import subprocess
+import threading
 import time
 
+from cases_daemon_kill import RECORD, needs_strace
 from cases_jail import POKE, kernel_can
 from cases_source import cli_log, syslog_log, xmi_log
-from daemon import OPS, Daemon, plan_of, state_of, trace, verb_of, wait_until
+from daemon import Daemon, plan_of, trace, wait_until
 from harness import Failed, Skipped, World, case, check, contains, equal
 
 SOLO = plan_of("gw1", ["gw1"])
+HOLD = {"owner": "a", "reason": "b", "until": "2099-01-02T03:04:05Z"}
 OTHERS = plan_of("gw2", ["gw1", "gw2"])      # here a bounce needs no flush
 
 
@@ -44,16 +45,23 @@ def client_gone():
         world.closed(daemon.config)
 
 
-@case("daemon: the service never goes down, nor up, and nobody asks: enabled at the deadline", slow=True)
-def deadline():
-    for fault in ("gw1.disable", "gw1.enable"):
-        with World() as world, Daemon(world, limits__bounce_deadline_s=5) as daemon:
-            world.lab.set(fault, "stuck")
+@case("daemon: the service never goes down, and nobody asks: enabled at the deadline", slow=True)
+def stuck_down():
+    with World(gw1__disable="stuck") as world, Daemon(world, limits__bounce_deadline_s=5) as daemon:
+        until_bounced(daemon)
+        world.lab.wait_effect("admin_state", member="gw1", value="enabled", timeout=60)
+        daemon.wait_step("r1", "bounce")
+        ends_enabled(world, daemon)
+
+
+@case("daemon: the service is enabled and never comes up: a stop does not wait for that", slow=True)
+def stuck_up():
+    with World(gw1__enable="stuck") as world:
+        with Daemon(world, limits__bounce_deadline_s=5) as daemon:
             until_bounced(daemon)
             world.lab.wait_effect("admin_state", member="gw1", value="enabled", timeout=60)
-            world.lab.set(fault, "ok")
-            daemon.wait_step("r1", "bounce")
-            ends_enabled(world, daemon)
+        world.enabled()
+        world.closed(daemon.config)
 
 
 @case("daemon: the front is killed while the service is disabled: the bounce goes on", slow=True)
@@ -120,7 +128,8 @@ class SmallDisk:
         os.mkdir(self.path)
 
     def __enter__(self):
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.size_kb}k,mode=700", "none", self.path], capture_output=True, text=True, check=False, timeout=60)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={self.size_kb}k,mode=700", "none", self.path]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         if done.returncode != 0:
             raise Skipped("no tmpfs: " + done.stderr.strip())
         self.state_dir = os.path.join(self.path, "state")
@@ -149,8 +158,7 @@ class SmallDisk:
 def refuses(daemon, words):
     """Nothing is begun: said to whoever asks, and by /readyz."""
     answers = []
-    for method, path, body in (("POST", "/v1/steps", {"run": "r1", "op": "bounce"}), ("PUT", "/v1/hold", {"owner": "a", "reason": "b", "until": "2099-01-02T03:04:05Z"}),
-                               ("DELETE", "/v1/grant/r1", None)):
+    for method, path, body in (("POST", "/v1/steps", {"run": "r1", "op": "bounce"}), ("PUT", "/v1/hold", HOLD), ("DELETE", "/v1/grant/r1", None)):
         answer = daemon.patient(method, path, body)
         answers.append(answer.status)
         check(answer.status in (404, 409, 500), method, path, answer)
@@ -187,7 +195,7 @@ def disk_full():
             world.unchanged()
             disk.empty()
             refuses(daemon, ["journal"])            # what is on it is not known: it has to be read again
-            contains(daemon.call("PUT", "/v1/hold", {"owner": "a", "reason": "b", "until": "2099-01-02T03:04:05Z"})["next"], "restart")
+            contains(daemon.call("PUT", "/v1/hold", HOLD)["next"], "restart")
         with Daemon(world, config=daemon.config) as daemon:
             granted = daemon.state()["grant"]
             if granted:
@@ -205,10 +213,11 @@ def disk_full_between():
     with World(gw1__disable_delay="1real") as world, SmallDisk(world) as disk:
         with Daemon(world, state_dir=disk.state_dir) as daemon:
             journal = os.path.join(disk.state_dir, "journal")
-            hold = {"owner": "a", "reason": "b", "until": "2099-01-02T03:04:05Z"}
-            while not 640 < PAGE_BYTES - os.path.getsize(journal) % PAGE_BYTES - GRANT_BYTES < 750:      # begin, precheck, mark and intent fit into its last page, the outcome does not
-                equal(daemon.call("PUT", "/v1/hold", hold).status, 200, "hold")
+            hold = dict(HOLD)
+            # begin, precheck, mark and intent fit into its last page, the outcome does not
+            while not 640 < PAGE_BYTES - os.path.getsize(journal) % PAGE_BYTES - GRANT_BYTES < 750:
                 hold["reason"] = "b" * (len(hold["reason"]) % 23 + 1)
+                equal(daemon.call("PUT", "/v1/hold", hold).status, 200, "hold")
             equal(daemon.call("DELETE", "/v1/hold").status, 204, "unhold")
             before = os.path.getsize(journal)
             daemon.grant("r1", OTHERS)
@@ -223,7 +232,9 @@ def disk_full_between():
             contains(step["next"], "restart")
             refuses(daemon, ["journal"])
             disk.empty()
-            daemon.stop(exit_code=9)        # by its journal, which it cannot write, it may be disabled
+            last = daemon.journal()[-1]
+            equal((last["kind"], last["step"]), ("intent", "disable"), "the last record that went to the disk")
+            daemon.stop(exit_code=1)        # it was seen enabled, but the journal says otherwise
         contains(daemon.log, "drr-agent recover")
         with Daemon(world, config=daemon.config) as daemon:
             ends_enabled(world, daemon)
@@ -249,15 +260,27 @@ def read_only_start():
         world.closed(daemon.config)
 
 
+def injected_at(path):
+    """The record whose write or sync failed, by the trace at PATH."""
+    record = ""
+    with open(path, encoding="utf-8", errors="backslashreplace") as file:
+        for line in file:
+            found = RECORD.search(line)
+            record = f"{found[1]} {found[2]}".removesuffix(" -") if found else record
+            if "(INJECTED)" in line:
+                return record
+    return "none"
+
+
 def error_case(call, record, error):
     @case(f"daemon: {error} at the {call} of the journal's {record}", slow=True)
     def function():
-        if os.getuid() != 0 or not shutil.which("strace"):
-            raise Skipped("needs root, and strace (Debian package strace)")
+        needs_strace()
         nth = {"begin": 2, "intent disable": 5, "outcome disable": 6, "intent enable": 7, "outcome enable": 8}[record]       # grant, begin, precheck, mark, ...
         with World() as world:
             with Daemon(world) as daemon:
-                tracer = trace(daemon.pids()["engine"], os.path.join(world.directory, "trace"), os.path.join(daemon.state_dir, "journal"), [(call, f"error={error}:when={nth}")])
+                path = os.path.join(world.directory, "trace")
+                tracer = trace(daemon.pids()["engine"], path, os.path.join(daemon.state_dir, "journal"), [(call, f"error={error}:when={nth}")])
                 daemon.grant("r1", OTHERS)
                 step = daemon.step("r1", "bounce")
                 check(step["state"] in ("failed", "done"), "the bounce:", step)
@@ -269,8 +292,10 @@ def error_case(call, record, error):
                 refuses(daemon, ["journal"])
                 tracer.terminate()
                 tracer.wait()
+                equal(injected_at(path), record, "the record that could not be written")
                 open_ = daemon.state()["journal"]["disable_open"]
-                daemon.stop(exit_code=9 if open_ else 0)
+                daemon.stop(exit_code=1 if open_ else 0)
+                check(not open_ or "the journal could not be told" in daemon.log, "it does not say that it is enabled again:", daemon.log)
             with Daemon(world, config=daemon.config) as daemon:
                 wait_until(lambda: not daemon.state()["journal"]["open"], "the journal is closed")
                 world.enabled()
@@ -347,6 +372,8 @@ def terminated():
             world.closed(daemon.config)
             with Daemon(world, config=daemon.config) as daemon:
                 equal(daemon.state()["grant"]["run"], "r1", "the grant")
+                step = daemon.wait_step("r1", "bounce")
+                check(step["state"] == "done" or step["next"] == "drrctl resume r1", "the next command of", step)
                 daemon.done("r1", "bounce")
                 daemon.release("r1")
 
@@ -504,6 +531,22 @@ def unreachable():
         equal((state["service"]["admin_state"], state["peering"]["quorum"]), ("enabled", True), "facts")
         equal(daemon.call("GET", "/readyz").status, 200, "readyz")
         daemon.done("r1", "primary")
+        daemon.release("r1")
+
+
+@case("daemon: an appliance that says nothing any more holds up neither a step nor other requests", slow=True)
+def silent():
+    with World(gw1__hang_at="show gateway-peering-status:before") as world, Daemon(world) as daemon:
+        got = []
+        asker = threading.Thread(target=lambda: got.append(daemon.call("GET", "/v1/state?max_age_ms=0")))
+        asker.start()
+        world.lab.wait_effect("command", member="gw1", command="show gateway-peering-status", timeout=60)
+        equal(daemon.call("GET", "/livez").status, 200, "livez")
+        daemon.grant("r1", OTHERS)
+        daemon.done("r1", "bounce")
+        asker.join()
+        equal(got[0].status, 200, "the state that was waited for")
+        equal(world.bounced(), 1, "bounces")
         daemon.release("r1")
 
 
