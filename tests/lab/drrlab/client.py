@@ -90,7 +90,8 @@ class Lab:
                 value = "yes" if value else "no"
             command += ["--set", f"{name}={value}"]
         log = open(os.path.join(directory, "lab.err"), "wb")
-        process = subprocess.Popen(command + list(extra), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+        process = subprocess.Popen(command + list(extra), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                                   start_new_session=True)     # a Ctrl-C is for those who use the lab; what they must put right needs it a little longer
         log.close()
         text = b""
         while not text.endswith(b"\n}\n"):
