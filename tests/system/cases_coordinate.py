@@ -195,25 +195,35 @@ def agent_killed():
 
 @case("coordinate: an attempt is made once, however often it is asked for", slow=True)
 def attempts():
-    with coordinated(switch_primary="ignored") as g:
-        plan = {"primary": "gw2", "order": ["gw1", "gw2", "gw3"], "max_unavailable": 1}
-        for name in g.ports:
-            equal(g.ask(name, "PUT", "/v1/grant/r1", plan)[0], 200)
+    with coordinated(disable="error") as g:
+        plan = {"primary": "gw1", "order": ["gw1", "gw2", "gw3"], "max_unavailable": 1}
+        equal(g.ask("gw1", "PUT", "/v1/grant/r1", plan)[0], 200)
 
-        def step(**more):
-            status, answer = g.ask("gw2", "POST", "/v1/steps", {"run": "r1", "op": "primary", **more})
+        def step(op, **more):
+            status, answer = g.ask("gw1", "POST", "/v1/steps", {"run": "r1", "op": op, **more})
             equal(status, 202, answer)
-            return g.ask("gw2", "GET", "/v1/steps/r1.primary?wait_s=60")[1]
+            return g.ask("gw1", "GET", f"/v1/steps/r1.{op}?wait_s=60")[1]
 
-        first = step(attempt=1)
+        equal(step("primary", attempt=1)["state"], "done")
+        equal(step("flush", attempt=1)["state"], "done")
+        first = step("bounce", attempt=1)
         equal((first["state"], first["attempt"]), ("failed", 1), first)
-        equal(step(attempt=1), first, "the same attempt again")
-        equal(step(attempt=2)["attempt"], 2)
-        equal(step(attempt=1)["attempt"], 2, "a late request for the first")
-        equal(step()["attempt"], 3, "without a number a failed step is done again")
+        equal(step("bounce", attempt=1), first, "the same attempt again")
+        equal(step("bounce", attempt=2)["attempt"], 2)
+        equal(step("bounce", attempt=1)["attempt"], 2, "a late request for the first")
+        equal(step("bounce")["attempt"], 3, "without a number a failed step is done again")
         for bad in (0, "1", -1, 1.5):
-            equal(g.ask("gw2", "POST", "/v1/steps", {"run": "r1", "op": "primary", "attempt": bad})[0], 400, bad)
-        equal(g.world.lab.effects("flush"), [], "flushes")
+            equal(g.ask("gw1", "POST", "/v1/steps", {"run": "r1", "op": "bounce", "attempt": bad})[0], 400, bad)
+        equal(len(g.world.lab.effects("flush")), 1, "flushes")
+
+
+@case("coordinate: a flush without effect is not called a DRR", slow=True)
+def no_effect():
+    for switch in ("refused", "ignored"):
+        with coordinated(flush=switch) as g:
+            code, lines = g.run("run")
+            check(code in (4, 5), "exit", code, lines[-1])
+            equal(g.world.lab.effects("flush"), [], "flushes")
 
 
 @case("coordinate: hold, refusals of one member", slow=True)

@@ -363,12 +363,12 @@ def lost_answers():
         thread.start()
         try:
             time.sleep(0.01)
-            code, lines = c.run("run")
+            code = 8
+            while code == 8:        # the look itself was hit, twice
+                code, lines = c.run("run")
         finally:
             stop.set()
             thread.join()
-        if code == 8:       # the look itself was hit
-            code, lines = c.run("run")
         equal(code, 0, lines[-1])
         c.check_whole()
         equal([c.fake.count("disabled", n) for n in c.agents], [1, 1, 1], "bounces")
