@@ -39,7 +39,7 @@ class Group:
         certificates._write(paths[1], 0o600, certificates._key_pem(key))
         self.ports[name] = fake_agent.free_port()
         config = self.world.config(name, https__listen=f"127.0.0.1:{self.ports[name]}", https__certificate=paths[0], https__key=paths[1],
-                                   https__client_ca=self.certificate, https__operators="drrctl", limits__bounce_deadline_s="20", limits__confirm_timeout_s="8")
+                                   https__client_ca=self.certificate, https__operators="drrctl", limits__bounce_deadline_s="10", limits__confirm_timeout_s="8")
         self.start(name, config)
         return certificates.pin_of(key)
 
@@ -143,6 +143,10 @@ def run_of_three():
         code, lines = g.run("run")
         equal(code, 0, lines[-1])
         g.check_whole()
+        told = subprocess.run([DRRCTL, "report", lines[-1]["run"], "-g", g.conf], capture_output=True, text=True, timeout=LIMIT_S)
+        equal(told.returncode, 0, told.stderr)
+        for member in json.loads(told.stdout)["members"]:
+            check(set(member["steps"]) >= {"bounce", "confirm", "await"} and member["events"], "what is reported of", member["name"], told.stdout)
 
 
 @case("coordinate: the primary is moved", slow=True)
@@ -183,7 +187,7 @@ def agent_killed():
         last = json.loads(out.splitlines()[-1])
         check(process.returncode in (0, 5), process.returncode, last, err)
         if process.returncode == 5:
-            contains(last["next"], "drrctl resume r1")
+            contains(last["next"], f"drrctl resume -g {g.conf} r1")
             g.wait_ready("gw2")
             code, lines = g.run("resume", "r1")
             equal(code, 0, lines[-1])
