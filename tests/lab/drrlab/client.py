@@ -78,7 +78,8 @@ class Lab:
         self.members = [SimpleNamespace(**m) for m in self.info["members"]]
 
     @classmethod
-    def start(cls, members=3, time_scale=0.01, switches=None, seed=None, directory=None, extra=(), peering="model"):
+    def start(cls, members=3, time_scale=0.01, switches=None, seed=None, directory=None, extra=(), peering="model", keys=None):
+        """KEYS: a folder for the cache of host keys instead of the user's own."""
         temporary = directory is None
         directory = directory or tempfile.mkdtemp(prefix="drrlab-")
         command = [LAB, "start", "--dir", directory, "--members", str(members), "--time-scale", str(time_scale), "--foreground",
@@ -91,6 +92,7 @@ class Lab:
             command += ["--set", f"{name}={value}"]
         log = open(os.path.join(directory, "lab.err"), "wb")
         process = subprocess.Popen(command + list(extra), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                                   env={**os.environ, "XDG_CACHE_HOME": keys} if keys else None,
                                    start_new_session=True)     # a Ctrl-C is for those who use the lab; what they must put right needs it a little longer
         log.close()
         try:

@@ -58,6 +58,7 @@ def lose_data(lab):
         lab.wait_effect("store_emptied", member=member.name, timeout=60)
     lab.settle()
     lab.set("down_after", "30")
+    mark = len(lab.effects())
     say(f"Keys in the members' stores: {stores(lab)}. The primary is still {lab.primary()}: it came back empty, and the others copied that.\n"
         f"The management server's next event is answered {lab.call('webhook')}: the services run on what they had loaded, and hide the loss until they restart.")
-    lab.wait_effect("log_line", code="0x88e000ac", timeout=60)
+    lab.wait_effect("log_line", code="0x88e000ac", after=mark, timeout=60)
