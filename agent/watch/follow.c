@@ -543,7 +543,8 @@ struct follow *follow_open(const char *path, const struct mark *mark, enum follo
 		(void)watchfile_open(&follow->watch, path);
 	if (mark) {
 		follow->want = *mark;
-		follow->have_want = true;
+		follow->seen_absent = mark_is_absence(mark);
+		follow->have_want = !follow->seen_absent;
 	}
 	/* The end of the file is the end now, not at the first look. */
 	follow->armed = watchfile_arm(&follow->watch);

@@ -20,6 +20,11 @@ static void format_bytes(const struct mark *mark, char out[MARK_TEXT_BYTES], int
 		       mark->fingerprint_bytes, mark->fingerprint, mark->tail_bytes, mark->tail);
 }
 
+bool mark_is_absence(const struct mark *mark)
+{
+	return mark->kind == MARK_FILE && mark->device == 0 && mark->inode == 0 && mark->offset == 0;
+}
+
 char *mark_format(const struct mark *mark, char out[MARK_TEXT_BYTES])
 {
 	switch (mark->kind) {

@@ -3,6 +3,7 @@
 #ifndef DRR_WATCH_MARK_H
 #define DRR_WATCH_MARK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,9 @@ struct mark {
 	enum line_time_kind time_kind;
 	int64_t time_ms;
 };
+
+/* All zero: when it was taken there was no file. What appears later is new from its first byte. */
+bool mark_is_absence(const struct mark *mark);
 
 /* One word for the journal, numbers decimal, CRCs as 8 hex digits. Returns OUT.
  *   v1:DEVICE:INODE:OFFSET:FINGERPRINT_BYTES:FINGERPRINT:TAIL_BYTES:TAIL
