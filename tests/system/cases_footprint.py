@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -9,7 +10,7 @@ import time
 
 from daemon import plan_of, wait_until
 from footprint import Remote, ask, cpu_ns, descriptors, flood_end, own_kib, together_kib, wakeups
-from harness import LIMIT_S, World, case, check, equal
+from harness import LIMIT_S, Skipped, World, case, check, equal
 
 SOLO = plan_of("gw1", ["gw1"])
 IDLE_S = 30
@@ -17,6 +18,12 @@ WATCHDOG_S = 20                 # so a sign of life every 10 s
 SLACK_KIB = 64                  # of memory that is "the same": what a worker has not touched before
 WARM = 30                       # rounds of requests, so that each of the front's eight workers had one
 TOGETHER_MAX_KIB = 2048
+
+
+def need_root():
+    """The processes hide what they are from everybody else."""
+    if os.geteuid() != 0:
+        raise Skipped("needs root")
 
 
 def work(daemon):
@@ -39,6 +46,7 @@ def difference(before, after):
 
 @case("footprint: idle, nothing wakes any of the three processes; with a watchdog only its signs of life do", slow=True)
 def idle():
+    need_root()
     with World(members=2) as world, Remote(world) as quiet, Remote(world, "gw2", env={"WATCHDOG_USEC": str(WATCHDOG_S * 1000000)}) as watched:
         pids = {daemon: daemon.pids() for daemon in (quiet, watched)}
         idle_before = {daemon: descriptors(pids[daemon]["engine"]) for daemon in pids}
@@ -60,6 +68,7 @@ def idle():
 
 @case("footprint: the three processes take at most 2 MiB together, and not more with each request")
 def memory():
+    need_root()
     with World(members=1) as world, Remote(world) as daemon:
         pids = daemon.pids()
         work(daemon)
@@ -81,6 +90,7 @@ def written_memory(pid):
 
 @case("daemon: the key, as its file has it, stays in no process's memory")
 def key_is_forgotten():
+    need_root()
     with World(members=1) as world, Remote(world) as daemon:
         with open(daemon.door.server[1], "rb") as file:
             lines = file.read().split(b"\n")[1:-2]
@@ -107,6 +117,7 @@ def https_samples(text):
 
 @case("footprint: connections that do nothing cost nothing", slow=True)
 def idle_connections():
+    need_root()
     with World(members=1) as world, Remote(world) as daemon, contextlib.ExitStack() as stack:
         pids = {"front": daemon.pids()["front"]}
         equal(daemon.call("GET", "/livez").status, 200, "livez")
@@ -131,6 +142,7 @@ def idle_connections():
 
 @case("footprint: hostile connections during a run: it succeeds, other clients are served, and nothing is left of them", slow=True)
 def hostile():
+    need_root()
     with World(members=1, time_scale=0.01, gw1__disable_delay="2real") as world, Remote(world) as daemon:
         front = {"front": daemon.pids()["front"]}
         daemon.whole_run("r1")
