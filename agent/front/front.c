@@ -95,7 +95,17 @@ static void obey(struct front *front, const struct frame *frame, int passed)
 		(void)close(passed);
 }
 
-/* All that the supervisor has sent. A certificate's key was among it, perhaps: nothing stays in memory. */
+/* A certificate's key was in FRAME, perhaps. Only what came is wiped, as the rest of the memory was never touched; what was no frame may have been anything. */
+static void forget(struct front *front, enum channel_read got, const struct frame *frame)
+{
+	size_t count_bytes = got == CHANNEL_BAD ? FRAME_MAX_BYTES : 0;
+
+	if (got == CHANNEL_FRAME && frame->field_count > 0)
+		count_bytes = (size_t)(frame->fields[frame->field_count - 1].bytes - front->memory) + frame->fields[frame->field_count - 1].length;
+	explicit_bzero(front->memory, count_bytes);
+}
+
+/* All that the supervisor has sent. */
 static void hear_supervisor(struct front *front)
 {
 	enum channel_read got = CHANNEL_FRAME;
@@ -110,7 +120,7 @@ static void hear_supervisor(struct front *front)
 			front->ended = true;
 		else if (got == CHANNEL_BAD)
 			log_line(LOG_LEVEL_ERROR, "the supervisor sent something that is no frame", NULL);
-		explicit_bzero(front->memory, FRAME_MAX_BYTES);
+		forget(front, got, &frame);
 	}
 }
 
@@ -216,9 +226,10 @@ static int start(struct front *front, struct error *error)
 		return result;
 	identity = identity_of(&frame);
 	result = give_up(front, JAIL_FRONT_START, error) || start_server(front, tls ? &identity : NULL, error) ? -1 : 0;
-	explicit_bzero(front->memory, FRAME_MAX_BYTES);
-	if (tls)
+	if (tls) {
+		forget(front, CHANNEL_FRAME, &frame);
 		say_taken(error);
+	}
 	if (result || give_up(front, JAIL_FRONT, error))
 		return -1;
 	if (channel_send(FRONT_CONTROL_FD, &ready, -1, error))
