@@ -448,6 +448,7 @@ static void test_identity_bad(void **state)
 		{"server", "rsa", "ca", "key: it is not the one of the certificate"},
 		{"server", "server", "empty", "client_ca: it is empty"},
 		{"server", "server", "garbage", "client_ca: it cannot be read as certificates"},
+		{"server", "server", "costly", "client_ca: 1 of its certificates cannot be read"}, /* an exponent that makes each signature slow */
 		{"server", "server", "half", "client_ca: 1 of its certificates cannot be read"},
 	};
 	struct https_server *server = start();
