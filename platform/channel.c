@@ -67,7 +67,7 @@ int channel_send(int fd, const struct frame *frame, int passed, struct error *er
 	return error_set_errno(error, ERROR_INTERNAL, cause, NULL, "the other process of this daemon does not take a %s frame", frame_name(frame->kind));
 }
 
-/* The first descriptor that came along; all others are closed. */
+/* The descriptor that came along. There is room for one: a message with more of them is cut by the kernel, which drops the others, and is refused. */
 static int take_passed(const struct msghdr *message, const union control *control)
 {
 	int taken = -1;
@@ -81,7 +81,8 @@ enum channel_read channel_receive(int fd, char *memory, struct frame *frame, int
 {
 	struct iovec part = {.iov_base = memory, .iov_len = FRAME_MAX_BYTES};
 	union control control;
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+	/* not CMSG_SPACE(): its padding holds a second descriptor, which nobody would close */
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = CMSG_LEN(sizeof(int))};
 	ssize_t got;
 
 	*passed = -1;

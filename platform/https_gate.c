@@ -195,16 +195,43 @@ static bool start_tls(struct connection *connection)
 	return false;
 }
 
+static void tell_refused(const struct connection *connection, const char *why)
+{
+	const struct https_settings *settings = &connection->server->settings;
+
+	if (settings->refused)
+		settings->refused(settings->context, connection->peer, why);
+}
+
+/* The first that holds: what is foreign is not worth a look at its dates. */
+static const char *why_bad(uint32_t flags)
+{
+	if (flags & (MBEDTLS_X509_BADCERT_NOT_TRUSTED | MBEDTLS_X509_BADCERT_OTHER))
+		return "nothing in client_ca knows its certificate";
+	if (flags & MBEDTLS_X509_BADCERT_EXPIRED)
+		return "its certificate, or one that leads to its CA, has expired, or the clock of this host is wrong";
+	if (flags & MBEDTLS_X509_BADCERT_FUTURE)
+		return "its certificate, or one that leads to its CA, is not valid yet, or the clock of this host is wrong";
+	if (flags & (MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE | MBEDTLS_X509_BADCERT_NS_CERT_TYPE))
+		return "its certificate is not one for clients";
+	return "its certificate is not good: too weak a key or hash, or it cannot be read";
+}
+
 static void count_failure(struct connection *connection, int result)
 {
 	uint32_t flags = mbedtls_ssl_get_verify_result(connection->ssl); /* all ones: nothing was looked at */
+	bool looked = flags != 0 && flags != UINT32_MAX;
 	enum count which = COUNT_HANDSHAKE;
 
 	if (result == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
 		which = COUNT_NO_CERTIFICATE;
-	else if ((flags != 0 && flags != UINT32_MAX) || result == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || result == MBEDTLS_ERR_SSL_BAD_CERTIFICATE)
+	else if (looked || result == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || result == MBEDTLS_ERR_SSL_BAD_CERTIFICATE)
 		which = COUNT_BAD_CERTIFICATE;
 	https_count(connection->server, which);
+	if (which == COUNT_NO_CERTIFICATE)
+		tell_refused(connection, "it showed no certificate");
+	else if (which == COUNT_BAD_CERTIFICATE)
+		tell_refused(connection, why_bad(looked ? flags : 0));
 }
 
 static void shake(struct connection *connection, struct mono now)
@@ -253,6 +280,7 @@ static void dispatch(struct connection *connection, struct mono now)
 
 	if (!is_still_good(connection)) {
 		https_count(server, COUNT_BAD_CERTIFICATE);
+		tell_refused(connection, "its certificate was good when it connected, and is not any more: expired, or out of client_ca");
 		linger(connection, now);
 		return;
 	}

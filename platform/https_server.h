@@ -98,6 +98,8 @@ struct https_settings { /* the caller's; needed during https_server_start() only
 	/* What to say instead, when the server itself refuses: 400, 408, 411, 413, 417, 431, 503, 505 (status is set). Must not block; may be NULL: a short
 	 * text. */
 	void (*refusal)(void *context, struct https_response *response);
+	/* Somebody at PEER showed no good certificate: WHY, a static text for the log. Runs in the gate, as often as strangers want. Must not block; may be NULL. */
+	void (*refused)(void *context, const char *peer, const char *why);
 	void *context;
 };
 

@@ -207,6 +207,8 @@ static void read_control(struct daemon *d)
 			(void)close(d->control_fd);
 			d->control_fd = -1;
 			begin_stop(d, "the supervisor is gone");
+		} else { /* perhaps a channel for which no descriptor was left */
+			log_line(LOG_LEVEL_ERROR, "what the supervisor sent could not be taken", NULL);
 		}
 	}
 }

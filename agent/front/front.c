@@ -26,6 +26,7 @@ struct front {
 	struct https_server *server;
 	char unix_path[CONFIG_TEXT_BYTES + sizeof FRONT_SOCKET_NAME + 1];
 	bool ended, told; /* no more to do; told: by FRAME_STOP */
+	struct mono orphan_by; /* no engine: when it ends, for the supervisor to start both sides' channel anew; MONO_NEVER: there is one */
 };
 
 static void log_error(const char *sentence, const struct error *error)
@@ -77,6 +78,7 @@ static void take_engine(struct front *front, int passed)
 		return;
 	}
 	exchange_replace_engine(front->handler.exchange, passed);
+	front->orphan_by = MONO_NEVER;
 	log_line(LOG_LEVEL_INFO, "there is a new engine", NULL);
 }
 
@@ -136,6 +138,7 @@ static void hear_engine(struct front *front)
 			(void)close(passed);
 		if (got == CHANNEL_CLOSED) {
 			exchange_replace_engine(exchange, -1);
+			front->orphan_by = mono_add_ms(clock_now(), FRONT_ORPHAN_MS);
 			log_line(LOG_LEVEL_WARNING, "the engine is gone; until there is another one, requests are answered with engine-restarting", NULL);
 			return;
 		}
@@ -191,7 +194,8 @@ static int start_server(struct front *front, const struct https_identity *identi
 	const struct config *config = front->config;
 	struct https_settings settings = {
 		.listen_count = config->https.listen_count, .unix_path = front->unix_path, .unix_gid = (gid_t)-1, .connections_max = FRONT_CONNECTIONS_MAX,
-		.handler = handler_answer, .refusal = handler_refuse, .context = &front->handler,
+		.handler = handler_answer, .refusal = handler_refuse,
+		.refused = handler_refused, .context = &front->handler,
 	};
 
 	for (unsigned i = 0; i < config->https.listen_count; i++)
@@ -238,18 +242,33 @@ static int start(struct front *front, struct error *error)
 	return 0;
 }
 
-static void serve(struct front *front)
+/* How long to sleep at most: -1 for ever. */
+static int sleep_ms(const struct front *front)
+{
+	int64_t left_ms = mono_diff_ms(front->orphan_by, clock_now());
+
+	if (front->orphan_by.ms == MONO_NEVER.ms)
+		return -1;
+	return left_ms > 0 ? (int)left_ms : 0;
+}
+
+/* 0: told to end, or nobody is there; -1: left alone by the engine. A new engine comes with a new channel, at once; an engine that lives and has closed its end (it
+ * took us for hanging, or did not like a frame) would never get another one. */
+static int serve(struct front *front, struct error *error)
 {
 	while (!front->ended) {
 		struct pollfd fds[2] = {{.fd = FRONT_CONTROL_FD, .events = POLLIN}, {.fd = exchange_engine(front->handler.exchange), .events = POLLIN}};
+		int got = poll(fds, 2, sleep_ms(front));
 
-		if (poll(fds, 2, -1) < 0)
-			continue; /* a signal */
-		if (fds[0].revents)
+		if (got > 0 && fds[0].revents)
 			hear_supervisor(front); /* may bring another engine: what came of the old one is asked for below only if it is still there */
-		if (fds[1].revents && fds[1].fd == exchange_engine(front->handler.exchange) && !front->ended)
+		if (got > 0 && fds[1].revents && fds[1].fd == exchange_engine(front->handler.exchange) && !front->ended)
 			hear_engine(front);
+		if (!front->ended && mono_reached(front->orphan_by, clock_now()))
+			return error_set(error, ERROR_INTERNAL, NULL, "no engine was there for %d s: the supervisor starts the front again, with a new channel to it",
+					 FRONT_ORPHAN_MS / 1000);
 	}
+	return 0;
 }
 
 /* Gives those who wait the time to hear that it ends. */
@@ -272,12 +291,14 @@ int front_main(const struct config *config)
 
 	log_open("front", (enum log_level)config->agent.log_level, config->agent.log_format == CONFIG_FORMAT_JSON);
 	front.config = config;
+	front.orphan_by = MONO_NEVER;
 	for (size_t i = 0; i < 4; i++) /* it ends when the supervisor says so, or is gone: a terminal's Ctrl-C reaches both */
 		(void)signal((const int[]){SIGINT, SIGTERM, SIGHUP, SIGPIPE}[i], SIG_IGN);
 	if (start(&front, &error)) {
 		log_error("the front cannot start", &error);
+	} else if (serve(&front, &error)) {
+		log_error("the front ends", &error);
 	} else {
-		serve(&front);
 		log_line(LOG_LEVEL_INFO, front.told ? "the front ends, as told" : "the front ends, as the supervisor is gone", NULL);
 	}
 	if (front.handler.exchange)

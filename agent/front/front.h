@@ -9,6 +9,7 @@ enum {
 	FRONT_ENGINE_FD = 4,  /* to the engine */
 	FRONT_CONNECTIONS_MAX = 64,
 	FRONT_IDENTITY_MS = 30000, /* for the supervisor to send the first FRAME_IDENTITY */
+	FRONT_ORPHAN_MS = 20000,   /* without an engine, before it ends for the supervisor to join them again; an engine that is started again has its channel at once */
 	FRONT_FAREWELL_MS = 2000,  /* at FRAME_STOP: for those who are told so */
 };
 

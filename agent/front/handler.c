@@ -236,3 +236,19 @@ void handler_refuse(void *context, struct https_response *response)
 	set_body(response, PROBLEM_CONTENT_TYPE, text, strlen(text));
 	(void)atomic_fetch_add(&handler->requests[https_metrics_code(response->status)], 1);
 }
+
+void handler_refused(void *context, const char *peer, const char *why)
+{
+	struct handler *handler = context;
+	struct mono now = clock_now();
+	char unsaid[16];
+
+	if (handler->refused_said_at.ms != 0 && mono_diff_ms(now, handler->refused_said_at) < HANDLER_REFUSED_MS) {
+		handler->refused_unsaid++;
+		return;
+	}
+	(void)snprintf(unsaid, sizeof unsaid, "%u", handler->refused_unsaid);
+	log_line(LOG_LEVEL_WARNING, "a client was refused", "peer", peer, "why", why, "next", "drr-agent cert show", "unsaid", handler->refused_unsaid > 0 ? unsaid : NULL, NULL);
+	handler->refused_said_at = now;
+	handler->refused_unsaid = 0;
+}

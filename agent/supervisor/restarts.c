@@ -7,7 +7,8 @@ static void start(struct restarts *restarts, enum restarts_child child, struct m
 	restarts->children[child].phase = RESTARTS_STARTING;
 	restarts->children[child].ready_by = mono_add_ms(now, restarts->start_limit_ms);
 	restarts->children[child].killed = false;
-	restarts->children[child].asked = false;
+	restarts->children[child].asked = restarts->children[child].lost = false;
+	restarts->children[child].end_by = MONO_NEVER;
 	todo->start[child] = true;
 }
 
@@ -104,6 +105,11 @@ struct restarts_todo restarts_ended(struct restarts *restarts, enum restarts_chi
 	return todo;
 }
 
+void restarts_lost(struct restarts *restarts, enum restarts_child child)
+{
+	restarts->children[child].lost = true;
+}
+
 struct restarts_todo restarts_stop(struct restarts *restarts, int exit_code)
 {
 	struct restarts_todo todo = {0};
@@ -117,13 +123,24 @@ static bool is_awaited(const struct restarts *restarts, int child)
 	return restarts->children[child].phase == RESTARTS_STARTING && !restarts->children[child].killed;
 }
 
+/* Only the front: what an engine that does not end is doing may be worth more than our patience. */
+static bool has_to_end(const struct restarts *restarts, int child)
+{
+	return child == RESTARTS_FRONT && restarts->children[child].phase != RESTARTS_GONE && (restarts->children[child].asked || restarts->children[child].lost) &&
+	       !restarts->children[child].killed;
+}
+
 struct restarts_todo restarts_due(struct restarts *restarts, struct mono now)
 {
 	struct restarts_todo todo = {0};
 
-	for (int child = 0; child < RESTARTS_CHILDREN; child++)
-		if (is_awaited(restarts, child) && mono_reached(restarts->children[child].ready_by, now))
+	for (int child = 0; child < RESTARTS_CHILDREN; child++) {
+		if (has_to_end(restarts, child) && restarts->children[child].end_by.ms == MONO_NEVER.ms)
+			restarts->children[child].end_by = mono_add_ms(now, RESTARTS_FRONT_END_LIMIT_MS);
+		if ((is_awaited(restarts, child) && mono_reached(restarts->children[child].ready_by, now)) ||
+		    (has_to_end(restarts, child) && mono_reached(restarts->children[child].end_by, now)))
 			todo.kill[child] = restarts->children[child].killed = true;
+	}
 	return todo;
 }
 
@@ -131,8 +148,11 @@ struct mono restarts_deadline(const struct restarts *restarts)
 {
 	struct mono deadline = MONO_NEVER;
 
-	for (int child = 0; child < RESTARTS_CHILDREN; child++)
+	for (int child = 0; child < RESTARTS_CHILDREN; child++) {
 		if (is_awaited(restarts, child))
 			deadline = mono_earlier(deadline, restarts->children[child].ready_by);
+		if (has_to_end(restarts, child))
+			deadline = mono_earlier(deadline, restarts->children[child].end_by);
+	}
 	return deadline;
 }

@@ -3,8 +3,8 @@
  * The front is started when the engine is at work for the first time: a second daemon, whose engine finds the lock taken, must not touch the first one's sockets.
  * A child that ends is started again, RESTARTS_MAX times in RESTARTS_WINDOW_MS for both together; then the daemon ends, with 1.
  * One that ends with 2, 6 or 7 before it was at work (configuration, another agent works here, a file it may not read) ends the daemon at once, with that: doing
- * it again would not help. At the end the engine goes first, and has all the time that it takes: it may be enabling the service. Nothing ever kills a child that
- * was at work. */
+ * it again would not help. At the end the engine goes first, and has all the time that it takes: it may be enabling the service. Nothing ever kills an engine that
+ * was at work; a front that does not end when it has to holds nothing, and must not keep the next daemon from starting: it is killed. */
 #ifndef DRR_SUPERVISOR_RESTARTS_H
 #define DRR_SUPERVISOR_RESTARTS_H
 
@@ -16,6 +16,7 @@ enum {
 	RESTARTS_MAX = 5,
 	RESTARTS_WINDOW_MS = 300 * 1000,
 	RESTARTS_START_LIMIT_MS = 60 * 1000, /* from a child's start to its READY. It has touched nothing by then, and is killed */
+	RESTARTS_FRONT_END_LIMIT_MS = 15 * 1000, /* from FRAME_STOP, or the loss of its control channel, to the front's end; it needs 3 s at most */
 };
 
 enum restarts_child { RESTARTS_ENGINE, RESTARTS_FRONT, RESTARTS_CHILDREN };
@@ -25,7 +26,9 @@ struct restarts {
 	struct {
 		enum restarts_phase { RESTARTS_GONE, RESTARTS_STARTING, RESTARTS_READY } phase;
 		struct mono ready_by; /* STARTING */
-		bool killed, asked;   /* for not being ready; to stop */
+		struct mono end_by;   /* a front that is asked or lost; MONO_NEVER before restarts_due() has seen that */
+		bool killed, asked;   /* for not being ready, or not ending; to stop */
+		bool lost;            /* nothing can be said to it any more */
 	} children[RESTARTS_CHILDREN];
 	struct mono restarted[RESTARTS_MAX]; /* a ring of the last ones */
 	unsigned restart_count;              /* of all times */
@@ -50,6 +53,9 @@ struct restarts_todo restarts_ready(struct restarts *restarts, enum restarts_chi
 
 /* EXIT_STATUS: -1 by a signal, or it could not be started. */
 struct restarts_todo restarts_ended(struct restarts *restarts, enum restarts_child child, int exit_status, struct mono now);
+
+/* Its control channel is closed: it has to end by itself. Nothing is to be done yet. */
+void restarts_lost(struct restarts *restarts, enum restarts_child child);
 
 /* The daemon is to end: with EXIT_CODE, or when it ends already with what was first. An engine that fails while it stops makes 0 its own code (1 for a signal). */
 struct restarts_todo restarts_stop(struct restarts *restarts, int exit_code);

@@ -82,6 +82,7 @@ static void close_fd(int *fd)
 static void lose_control(struct supervisor *s, enum restarts_child which)
 {
 	close_fd(&s->children[which].control);
+	restarts_lost(&s->restarts, which);
 	if (s->children[which].pid > 0)
 		(void)kill(s->children[which].pid, SIGTERM);
 }
@@ -240,10 +241,11 @@ static void stop_child(struct supervisor *s, enum restarts_child which)
 
 static void kill_child(struct supervisor *s, enum restarts_child which)
 {
+	bool ends = s->restarts.children[which].end_by.ms != MONO_NEVER.ms;
 	char limit[WORD_BYTES];
 
-	log_line(LOG_LEVEL_ERROR, "child was not at work in time, and is killed", "child", names[which], "limit_ms",
-		 number(limit, (long)s->settings->start_limit_ms), NULL);
+	log_line(LOG_LEVEL_ERROR, ends ? "child did not end in time, and is killed" : "child was not at work in time, and is killed", "child", names[which], "limit_ms",
+		 number(limit, ends ? (long)RESTARTS_FRONT_END_LIMIT_MS : (long)s->settings->start_limit_ms), NULL);
 	if (s->children[which].pid > 0)
 		(void)kill(s->children[which].pid, SIGKILL);
 }

@@ -75,6 +75,15 @@ def front_killed():
         equal(world.bounced(), 1, "bounces")
 
 
+@case("daemon: a front that stands still does not hold up the end", slow=True)
+def front_stopped():
+    with World() as world, Daemon(world) as daemon:
+        daemon.kill("front", number=signal.SIGSTOP)
+        daemon.stop()
+        contains(daemon.log(), "child did not end in time, and is killed child=front")
+        world.closed(daemon.config)
+
+
 @case("daemon: the engine stands still for longer than the deadline: enabled, and nothing new is begun", slow=True)
 def engine_stopped():
     with World(gw1__disable_delay="0.5real") as world, Daemon(world, limits__bounce_deadline_s=5) as daemon:

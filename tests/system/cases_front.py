@@ -323,6 +323,26 @@ def engine_restarts():
         contains(front.log(), "the engine is gone", "there is a new engine")
 
 
+@case("front: an engine that closes its end and sends no other one: it ends, to be joined again", slow=True)
+def engine_stays_away():
+    with Front() as front:
+        front.engine.end()
+        front.call("GET", "/v1/state").is_problem(503, "engine-restarting")
+        equal(front.ended(), 1, "exit code")
+        contains(front.log(), "the engine is gone", "the front ends", "the supervisor starts the front again")
+
+
+@case("front: who is refused for a certificate is in the log, with the reason, and not once for each")
+def refused_in_log():
+    with Front() as front:
+        for _ in range(3):
+            check(front.call("GET", "/livez", person=front.mallory) is None, "mallory was answered")
+        deadline = time.monotonic() + LIMIT_S
+        while "a client was refused" not in front.log():
+            check(time.monotonic() < deadline, "nothing in the log:", front.log())
+        contains(front.log(), "warning front a client was refused peer=127.0.0.1 why=\"nothing in client_ca knows its certificate\" next=\"drr-agent cert show\"")
+
+
 @case("front: replies that are none")
 def bad_replies():
     with Front() as front:

@@ -5,6 +5,7 @@
   https_peer.py CASE FOLDER PORT [ARGUMENTS]     see the functions case_*"""
 import base64
 import datetime
+import math
 import os
 import signal
 import socket
@@ -30,6 +31,15 @@ def make(folder):
 
     def key_of(kind="ec"):
         return rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
+
+    def costly_key():  # its public exponent has 66 bits
+        numbers = rsa.generate_private_key(65537, 2048).private_numbers()
+        phi, e = (numbers.p - 1) * (numbers.q - 1), 2 ** 65 + 1
+        while math.gcd(e, phi) != 1:
+            e += 2
+        d = pow(e, -1, phi)
+        return rsa.RSAPrivateNumbers(numbers.p, numbers.q, d, d % (numbers.p - 1), d % (numbers.q - 1), numbers.iqmp,
+                                     rsa.RSAPublicNumbers(e, numbers.public_numbers.n)).private_key()
 
     def certificate(subject, key, issuer, issuer_key, names=(), ca=False, start=now - day, end=now + 30 * day, usage=()):
         title = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, n) for n in subject])
@@ -67,6 +77,8 @@ def make(folder):
     write("many-names", [certificate(["n%02d" % i for i in range(40)], key, "clients CA", ca_key)], key)
     write("rsa", [certificate(["ops"], rsa_key, "clients CA", ca_key)], rsa_key)
     write("alone", [own], self_key)
+    costly = costly_key()
+    write("costly", [certificate(["ops"], key, "costly CA", costly), certificate(["costly CA"], costly, "costly CA", costly, ca=True)], key)
     write("for-servers", [certificate(["ops"], key, "clients CA", ca_key, usage=server)], key)
     write("expired", [certificate(["ops"], key, "clients CA", ca_key, start=now - 9 * day, end=now - day)], key)
     write("future", [certificate(["ops"], key, "clients CA", ca_key, start=now + day)], key)

@@ -166,13 +166,36 @@ static void refuses_what_is_no_frame(void **state)
 	assert_int_equal(channel_receive(ends[1], memory, &frame, &passed), CHANNEL_FRAME); /* the next one is not hurt */
 }
 
+/* Two descriptors in one message: only one is asked for, and none may stay behind. Who sends many such frames would else leave no descriptor for anything. */
+static void keeps_no_second_descriptor(void **state)
+{
+	const int two[2] = {STDIN_FILENO, STDOUT_FILENO};
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof two)];
+	} control = {.head = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof two)}};
+	char bytes[64];
+	struct iovec part = {.iov_base = bytes, .iov_len = frame_encode(&status, bytes, sizeof bytes)};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+	unsigned before = open_descriptors();
+	struct frame frame;
+	int passed = STDIN_FILENO;
+
+	(void)state;
+	memcpy(CMSG_DATA(&control.head), two, sizeof two);
+	assert_true(sendmsg(ends[0], &message, 0) > 0);
+	assert_int_equal(channel_receive(ends[1], memory, &frame, &passed), CHANNEL_BAD);
+	assert_int_equal(passed, -1);
+	assert_int_equal(open_descriptors(), before);
+}
+
 #define IN_A_PAIR(test) cmocka_unit_test_setup_teardown(test, open_pair, close_pair)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_A_PAIR(sends_and_receives), IN_A_PAIR(passes_a_descriptor), IN_A_PAIR(holds_the_largest), IN_A_PAIR(says_when_nobody_reads),
-		IN_A_PAIR(says_when_it_is_gone), IN_A_PAIR(refuses_what_is_no_frame),
+		IN_A_PAIR(says_when_it_is_gone), IN_A_PAIR(refuses_what_is_no_frame), IN_A_PAIR(keeps_no_second_descriptor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

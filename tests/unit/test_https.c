@@ -312,13 +312,37 @@ static void test_certificates_good(void **state)
 	https_server_stop(server);
 }
 
+static char refusals[2000];
+
+static void hear_refused(void *context, const char *peer, const char *why)
+{
+	size_t used = strlen(refusals);
+
+	(void)context;
+	assert_string_equal(peer, "127.0.0.1");
+	(void)snprintf(refusals + used, sizeof refusals - used, "%s\n", why);
+}
+
+static unsigned times(const char *word)
+{
+	unsigned count = 0;
+
+	for (const char *at = refusals; (at = strstr(at, word)) != NULL; at++)
+		count++;
+	return count;
+}
+
 static void test_certificates_bad(void **state)
 {
 	static const char *const names[] = {"none", "for-servers", "expired", "future", "foreign", "pretender", "foreign-alone", "by-leaf", "stolen"};
-	struct https_server *server = start();
-	struct peer peer = call("matrix", server, "none for-servers expired future foreign pretender foreign-alone by-leaf stolen");
+	struct https_settings settings = settings_new();
+	struct https_server *server;
+	struct peer peer;
 	char line[300], expected[100];
 
+	settings.refused = hear_refused;
+	server = start_with(&settings);
+	peer = call("matrix", server, "none for-servers expired future foreign pretender foreign-alone by-leaf stolen");
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		for (int version = 2; version <= 3; version++) {
 			assert_non_null(fgets(line, sizeof line, peer.from));
@@ -333,6 +357,11 @@ static void test_certificates_bad(void **state)
 	assert_int_equal(counts_of(server).refused_bad_certificate, 14);
 	assert_int_equal(counts_of(server).refused_handshake, 2); /* a signature that does not fit */
 	https_server_stop(server);
+	assert_int_equal(times("showed no certificate\n"), 2);
+	assert_int_equal(times("not one for clients\n"), 2);
+	assert_int_equal(times("has expired"), 2);
+	assert_int_equal(times("not valid yet"), 2);
+	assert_int_equal(times("nothing in client_ca"), 8); /* foreign, pretender, foreign-alone, by-leaf */
 }
 
 static void test_versions(void **state)
@@ -448,6 +477,7 @@ static void test_identity_bad(void **state)
 		{"server", "rsa", "ca", "key: it is not the one of the certificate"},
 		{"server", "server", "empty", "client_ca: it is empty"},
 		{"server", "server", "garbage", "client_ca: it cannot be read as certificates"},
+		{"server", "server", "costly", "client_ca: 1 of its certificates cannot be read"}, /* an exponent that makes each signature slow */
 		{"server", "server", "half", "client_ca: 1 of its certificates cannot be read"},
 	};
 	struct https_server *server = start();

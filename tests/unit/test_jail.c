@@ -170,6 +170,8 @@ static int kills_child(void)
 static int executes(void) { return of(execl("/bin/sh", "sh", "-c", "exit 0", (char *)NULL)); }
 static int kills(void) { return of(kill(tester, 0)); }
 static int kills_thread(void) { return of(syscall(SYS_tkill, tester, SIGTERM)); }
+/* Landlock lets a process signal itself. */
+static int signals_abort(void) { (void)signal(SIGABRT, SIG_IGN); return of(syscall(SYS_tkill, syscall(SYS_gettid), SIGABRT)); }
 static int traces(void) { return of(ptrace(PTRACE_TRACEME, 0, NULL, NULL)); }
 static int reads_memory(void) { return of(syscall(SYS_process_vm_readv, tester, NULL, 0, NULL, 0, 0)); }
 static int mounts(void) { return of(mount("none", folder, "tmpfs", 0, NULL)); }
@@ -288,7 +290,8 @@ static const struct trial {
 	{"becomes_user", becomes_user, {0, KILLED, KILLED, KILLED}, 0},
 	{"opens_netlink", opens_netlink, {KILLED, KILLED, KILLED, KILLED}, 0},
 	{"opens_packet", opens_packet, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"kills_thread", kills_thread, {KILLED, KILLED, KILLED, KILLED}, 0},
+	{"kills_thread", kills_thread, {KILLED, KILLED, EPERM, EPERM}, 0}, /* below a supervisor with its own jail: KILLED */
+	{"signals_abort", signals_abort, {0, 0, EPERM, EPERM}, 0}, /* whose thread it is, no filter can see */
 	{"traces", traces, {KILLED, KILLED, KILLED, KILLED}, 0},
 	{"reads_memory", reads_memory, {KILLED, KILLED, KILLED, KILLED}, 0},
 	{"mounts", mounts, {KILLED, KILLED, KILLED, KILLED}, 0},
@@ -430,7 +433,10 @@ static void abort_is_seen_as_such(void **state)
 
 		if (got == NO_SECCOMP)
 			skip();
-		assert_int_equal(got, KILLED + SIGABRT);
+		if (role == JAIL_FRONT_START || role == JAIL_FRONT) /* abort() may send no signal there, and crashes: how depends on the machine */
+			assert_true(got == KILLED + SIGSEGV || got == KILLED + SIGILL || got == KILLED + SIGTRAP);
+		else
+			assert_int_equal(got, KILLED + SIGABRT);
 	}
 }
 

@@ -128,6 +128,38 @@ static void stops_the_engine_first(void **state)
 	assert_false(restarts.given_up);
 }
 
+/* A front that hangs must not make a stop last until systemd loses its patience. */
+static void kills_a_front_that_does_not_end(void **state)
+{
+	assert_todo(restarts_stop(&restarts, 0), "begin-stop stop-engine");
+	now.ms += 1000000;
+	assert_todo(restarts_due(&restarts, now), "");
+	assert_todo(restarts_ended(&restarts, ENGINE, 0, now), "stop-front");
+	assert_todo(restarts_due(&restarts, now), "");
+	assert_int_equal(restarts_deadline(&restarts).ms, now.ms + RESTARTS_FRONT_END_LIMIT_MS);
+	now.ms += RESTARTS_FRONT_END_LIMIT_MS;
+	assert_todo(restarts_due(&restarts, now), "kill-front");
+	assert_todo(restarts_due(&restarts, now), "");
+	assert_int_equal(restarts_deadline(&restarts).ms, MONO_NEVER.ms);
+	assert_todo(restarts_ended(&restarts, FRONT, BY_SIGNAL, now), "over");
+	assert_int_equal(restarts.exit_code, 0);
+}
+
+static void kills_a_front_that_does_not_listen(void **state)
+{
+	restarts_lost(&restarts, ENGINE); /* never an engine */
+	assert_todo(restarts_due(&restarts, now), "");
+	assert_int_equal(restarts_deadline(&restarts).ms, MONO_NEVER.ms);
+	restarts_lost(&restarts, FRONT);
+	assert_todo(restarts_due(&restarts, now), "");
+	now.ms += RESTARTS_FRONT_END_LIMIT_MS;
+	assert_todo(restarts_due(&restarts, now), "kill-front");
+	assert_todo(restarts_ended(&restarts, FRONT, BY_SIGNAL, now), "start-front");
+	assert_todo(restarts_ready(&restarts, FRONT, now), "");
+	now.ms += RESTARTS_WINDOW_MS;
+	assert_todo(restarts_due(&restarts, now), ""); /* the next one is not that one */
+}
+
 static void restarts_nobody_while_it_stops(void **state)
 {
 	assert_todo(restarts_stop(&restarts, 0), "begin-stop stop-engine");
@@ -234,7 +266,7 @@ static void holds_whatever_happens(void **state)
 			todo = random_event(alive);
 			stopped = stopped || todo.begin_stop;
 			for (int c = 0; c < RESTARTS_CHILDREN; c++) {
-				assert_false(todo.kill[c] && (was_ready[c] || !alive[c]));
+				assert_false(todo.kill[c] && ((was_ready[c] && !(c == FRONT && stopped && !alive[ENGINE])) || !alive[c]));
 				assert_false(todo.start[c] && (alive[c] || stopped));
 				assert_false(todo.stop[c] && !(alive[c] && stopped));
 				if (todo.start[c]) {
@@ -262,6 +294,8 @@ int main(void)
 		cmocka_unit_test_setup(kills_what_never_gets_ready, begin),
 		cmocka_unit_test_setup(kills_what_is_not_ready_to_stop, begin_ready),
 		cmocka_unit_test_setup(stops_the_engine_first, begin_ready),
+		cmocka_unit_test_setup(kills_a_front_that_does_not_end, begin_ready),
+		cmocka_unit_test_setup(kills_a_front_that_does_not_listen, begin_ready),
 		cmocka_unit_test_setup(restarts_nobody_while_it_stops, begin_ready),
 		cmocka_unit_test_setup(stops_before_it_was_ready, begin),
 		cmocka_unit_test(ends_with_what_doing_again_does_not_mend),
