@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "deps_versions.h"
 #include "group/nudge.h"
+#include "group/report_gather.h"
 #include "group/show.h"
 #include "group/team.h"
 #include "platform/clock.h"
@@ -22,7 +23,7 @@ static const char default_path[] = "/etc/drr-agent/group.conf";
 enum { RETRY_MS = 1000, HOLD_USUAL_S = 3600, HOLD_MAX_S = 30 * 86400, TARGET_BYTES = 160, OVERRIDES_ALL = 32 };
 
 struct options {
-	const char *path, *run, *primary, *owner, *reason;
+	const char *path, *run, *primary, *owner, *reason, *html;
 	bool json, dry_run;
 	unsigned accord_overrides;
 	const char *overrides[TEAM_OVERRIDES_MAX]; /* for the members' prechecks */
@@ -43,9 +44,10 @@ static int verb_release(const struct options *);
 static int verb_hold(const struct options *);
 static int verb_unhold(const struct options *);
 static int verb_nudge(const struct options *);
+static int verb_report(const struct options *);
 static int verb_version(const struct options *);
 
-enum takes { TAKES_GROUP = 1, TAKES_JSON = 2, TAKES_RUN_OPTIONS = 4, TAKES_RUN = 8, TAKES_OVERRIDES = 16, TAKES_HOLD = 32 };
+enum takes { TAKES_GROUP = 1, TAKES_JSON = 2, TAKES_RUN_OPTIONS = 4, TAKES_RUN = 8, TAKES_OVERRIDES = 16, TAKES_HOLD = 32, TAKES_HTML = 64 };
 
 static const struct verb {
 	const char *name;
@@ -62,6 +64,7 @@ static const struct verb {
 	{"hold", TAKES_GROUP | TAKES_HOLD, verb_hold, "--reason TEXT [--owner NAME] [--for-s N]", "no run may begin on any member until then"},
 	{"unhold", TAKES_GROUP, verb_unhold, "", "takes the hold back"},
 	{"nudge", TAKES_GROUP, verb_nudge, "", "makes API Manager send an event to the gateway service"},
+	{"report", TAKES_GROUP | TAKES_JSON | TAKES_RUN | TAKES_HTML, verb_report, "RUN [--json | --html FILE]", "what happened in a run, from every member; also while it goes on"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
 };
 
@@ -436,6 +439,20 @@ static int verb_nudge(const struct options *options)
 	return 0;
 }
 
+static int verb_report(const struct options *options)
+{
+	struct error error = {0};
+	int exit_code;
+
+	if (options->html && options->json)
+		return usage_error("report: ", "--json and --html do not go together");
+	if (team_open(&team, &config, &error) != 0)
+		return fail(&error);
+	exit_code = report_make(&team, options->run, options->json, options->html);
+	team_close(&team);
+	return exit_code;
+}
+
 static int verb_version(const struct options *options)
 {
 	size_t count = sizeof deps_versions / sizeof deps_versions[0];
@@ -459,10 +476,10 @@ static int verb_version(const struct options *options)
 
 /* ---- the command line ----------------------------------------------------------------------------------------- */
 
-enum option_code { OPTION_JSON = 256, OPTION_PRIMARY, OPTION_RUN, OPTION_DRY_RUN, OPTION_ADOPT, OPTION_OWNER, OPTION_REASON, OPTION_FOR, OPTION_OVERRIDE };
+enum option_code { OPTION_JSON = 256, OPTION_PRIMARY, OPTION_RUN, OPTION_DRY_RUN, OPTION_ADOPT, OPTION_OWNER, OPTION_REASON, OPTION_FOR, OPTION_HTML, OPTION_OVERRIDE };
 
 /* The fixed ones, and one --override-NAME for each refusal. */
-enum { FIXED_OPTIONS = 9, NAME_BYTES = 48 };
+enum { FIXED_OPTIONS = 10, NAME_BYTES = 48 };
 
 /* The names that can be overridden: those of the group, then those of the members, then two of drrctl's own. */
 static const char *override_name(unsigned index)
@@ -485,7 +502,7 @@ static void fill_long_options(struct option all[OVERRIDES_ALL + FIXED_OPTIONS + 
 		{"primary", required_argument, NULL, OPTION_PRIMARY}, {"run", required_argument, NULL, OPTION_RUN},
 		{"dry-run", no_argument, NULL, OPTION_DRY_RUN},   {"adopt-after-s", required_argument, NULL, OPTION_ADOPT},
 		{"owner", required_argument, NULL, OPTION_OWNER}, {"reason", required_argument, NULL, OPTION_REASON},
-		{"for-s", required_argument, NULL, OPTION_FOR},
+		{"for-s", required_argument, NULL, OPTION_FOR},   {"html", required_argument, NULL, OPTION_HTML},
 	};
 	unsigned count = FIXED_OPTIONS;
 
@@ -504,6 +521,7 @@ static unsigned needs(int code)
 	switch (code) {
 	case 'g': return TAKES_GROUP;
 	case OPTION_JSON: return TAKES_JSON;
+	case OPTION_HTML: return TAKES_HTML;
 	case OPTION_OWNER:
 	case OPTION_REASON:
 	case OPTION_FOR: return TAKES_HOLD;
@@ -543,6 +561,7 @@ static int take_option(struct options *options, int code, const char *value)
 	case 'g': options->path = value; return 0;
 	case OPTION_JSON: options->json = true; return 0;
 	case OPTION_DRY_RUN: options->dry_run = true; return 0;
+	case OPTION_HTML: options->html = value; return 0;
 	case OPTION_PRIMARY: options->primary = value; return 0;
 	case OPTION_OWNER: options->owner = value; return 0;
 	case OPTION_REASON: options->reason = value; return 0;
