@@ -205,6 +205,28 @@ static void more_events_than_there_is_room_are_counted(void **state)
 	report_model_free(&model);
 }
 
+/* Pages for tests/check/report-html, into the directory that DRR_REPORT_PAGES names. */
+static int write_pages(const char *directory)
+{
+	static const char *const names[] = {"whole-run", "left-disabled", "events-gone", "two-runs-and-overlapping-outages", "refused", "hostile", "not-what-we-expect"};
+	char path[512];
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		FILE *file;
+
+		(void)snprintf(path, sizeof path, "%s/%s.html", directory, names[i]);
+		load(names[i]);
+		file = fopen(path, "w");
+		if (!file)
+			return 1;
+		report_html_write(&model, file);
+		if (fclose(file) != 0)
+			return 1;
+		report_model_free(&model);
+	}
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,5 +234,7 @@ int main(void)
 		cmocka_unit_test(a_page_needs_nothing_else),    cmocka_unit_test(who_does_not_answer_is_named),     cmocka_unit_test(more_events_than_there_is_room_are_counted),
 	};
 
+	if (getenv("DRR_REPORT_PAGES"))
+		return write_pages(getenv("DRR_REPORT_PAGES"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
