@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "deps_versions.h"
+#include "group/fleet.h"
 #include "group/nudge.h"
 #include "group/report_gather.h"
 #include "group/show.h"
@@ -23,7 +24,9 @@ static const char default_path[] = "/etc/drr-agent/group.conf";
 enum { RETRY_MS = 1000, HOLD_USUAL_S = 3600, HOLD_MAX_S = 30 * 86400, TARGET_BYTES = 160, OVERRIDES_ALL = 32 };
 
 struct options {
-	const char *path, *run, *primary, *owner, *reason, *html;
+	const char *path, *paths[FLEET_GROUPS_MAX]; /* the group at hand; all that were named */
+	unsigned path_count;
+	const char *run, *primary, *owner, *reason, *html;
 	bool json, dry_run;
 	unsigned accord_overrides;
 	const char *overrides[TEAM_OVERRIDES_MAX]; /* for the members' prechecks */
@@ -47,7 +50,7 @@ static int verb_nudge(const struct options *);
 static int verb_report(const struct options *);
 static int verb_version(const struct options *);
 
-enum takes { TAKES_GROUP = 1, TAKES_JSON = 2, TAKES_RUN_OPTIONS = 4, TAKES_RUN = 8, TAKES_OVERRIDES = 16, TAKES_HOLD = 32, TAKES_HTML = 64 };
+enum takes { TAKES_GROUP = 1, TAKES_JSON = 2, TAKES_RUN_OPTIONS = 4, TAKES_RUN = 8, TAKES_OVERRIDES = 16, TAKES_HOLD = 32, TAKES_HTML = 64, TAKES_FLEET = 128 };
 
 static const struct verb {
 	const char *name;
@@ -55,7 +58,7 @@ static const struct verb {
 	int (*perform)(const struct options *);
 	const char *synopsis, *meaning;
 } verbs[] = {
-	{"status", TAKES_GROUP | TAKES_JSON, verb_status, "[--json]", "what every member and its agent say now, and whether a run would be refused"},
+	{"status", TAKES_GROUP | TAKES_JSON | TAKES_FLEET, verb_status, "[-g FILE ...] [--json]", "what every member and its agent say now, and whether a run would be refused"},
 	{"plan", TAKES_GROUP | TAKES_JSON | TAKES_RUN_OPTIONS | TAKES_OVERRIDES, verb_plan, "[--primary NAME] [--json] [--override-NAME]", "what a run would do; changes nothing"},
 	{"run", TAKES_GROUP | TAKES_JSON | TAKES_RUN_OPTIONS | TAKES_OVERRIDES, verb_run,
 	 "[--primary NAME] [--run ID] [--adopt-after-s N] [--dry-run] [--json] [--override-NAME]", "a DRR of the whole group, verified on every member"},
@@ -558,7 +561,11 @@ static bool is_run_id(const char *text)
 static int take_option(struct options *options, int code, const char *value)
 {
 	switch (code) {
-	case 'g': options->path = value; return 0;
+	case 'g':
+		if (options->path_count == FLEET_GROUPS_MAX)
+			return usage_error("too many groups: ", value);
+		options->path = options->paths[options->path_count++] = value;
+		return 0;
 	case OPTION_JSON: options->json = true; return 0;
 	case OPTION_DRY_RUN: options->dry_run = true; return 0;
 	case OPTION_HTML: options->html = value; return 0;
@@ -600,6 +607,8 @@ static int parse(const struct verb *verb, int argc, char **argv, struct options 
 			return usage_error(verb->name, " needs the id of the run (drrctl status shows it)");
 		options->run = argv[optind++];
 	}
+	if (options->path_count > 1 && !(verb->takes & TAKES_FLEET))
+		return usage_error(verb->name, " is for one group: one -g");
 	return optind < argc ? usage_error("unexpected argument ", argv[optind]) : 0;
 }
 
@@ -616,9 +625,37 @@ static int load(const struct verb *verb, const struct options *options)
 	return 0;
 }
 
+/* One of several groups: a fleet_function, in a process of its own. */
+struct task {
+	const struct verb *verb;
+	struct options *options;
+};
+
+static int perform_one(void *context, const char *path)
+{
+	struct task *task = context;
+	int exit_code;
+
+	task->options->path = path;
+	exit_code = load(task->verb, task->options);
+	return exit_code ? exit_code : task->verb->perform(task->options);
+}
+
+static int perform(const struct verb *verb, struct options *options)
+{
+	struct task task = {verb, options};
+	struct error error = {0};
+	int exit_code;
+
+	if (options->path_count < 2)
+		return perform_one(&task, options->path);
+	exit_code = fleet_each(options->paths, options->path_count, options->json, perform_one, &task, &error);
+	return exit_code < 0 ? show_error(&error) : exit_code;
+}
+
 int main(int argc, char **argv)
 {
-	struct options options = {.path = default_path, .for_s = HOLD_USUAL_S};
+	static struct options options = {.path = default_path, .for_s = HOLD_USUAL_S};
 
 	secretfile_forbid_cores();
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
@@ -631,9 +668,7 @@ int main(int argc, char **argv)
 		if (strcmp(verbs[i].name, argv[1]) != 0)
 			continue;
 		exit_code = parse(&verbs[i], argc - 1, argv + 1, &options);
-		if (exit_code == 0)
-			exit_code = load(&verbs[i], &options);
-		return exit_code ? exit_code : verbs[i].perform(&options);
+		return exit_code ? exit_code : perform(&verbs[i], &options);
 	}
 	return usage_error("unknown verb ", argv[1]);
 }
