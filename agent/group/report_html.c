@@ -272,8 +272,8 @@ static void write_steps(const struct report_member *member, FILE *out)
 		const struct report_bar *bar = &member->bars[i];
 
 		say(out, "<tr><td>%s</td><td class=\"n\">%d</td><td class=\"t\">%s</td><td class=\"t\">%s</td><td class=\"%s\">%s</td><td>%s</td></tr>", view_op_name(bar->op),
-		    (int64_t)bar->attempt, hour(from, bar->from_ms), hour(to, bar->to_ms), bar->state == VIEW_STEP_NONE ? "unknown" : report_state_name(bar->state), report_state_name(bar->state),
-		    bar->sentence);
+		    (int64_t)bar->attempt, hour(from, bar->from_ms), hour(to, bar->to_ms), bar->state == VIEW_STEP_NONE ? "unknown" : report_state_name(bar->state),
+		    report_state_name(bar->state), bar->sentence);
 	}
 	for (unsigned i = 0; i < member->outage_count; i++) {
 		const struct report_outage *outage = &member->outages[i];

@@ -121,7 +121,7 @@ static void take_look(struct team_member *member)
 	if (client->http_status == 200)
 		(void)snprintf(member->trouble, sizeof member->trouble, "its state is not what this version expects");
 	else
-		(void)snprintf(member->trouble, sizeof member->trouble, "%s", member->problem.sentence);
+		memcpy(member->trouble, member->problem.sentence, sizeof member->trouble); /* both VIEW_SENTENCE_BYTES */
 }
 
 int team_look(struct team *team, struct error *error)
