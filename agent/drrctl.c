@@ -10,8 +10,9 @@
 
 #include "base/text.h"
 #include "deps_versions.h"
-#include "group/history.h"
+#include "group/fleet.h"
 #include "group/nudge.h"
+#include "group/report_gather.h"
 #include "group/show.h"
 #include "group/team.h"
 #include "platform/clock.h"
@@ -22,7 +23,9 @@
 enum { RETRY_MS = 1000, HOLD_USUAL_S = 3600, HOLD_MAX_S = 30 * 86400, TARGET_BYTES = 160, OVERRIDES_ALL = 32 };
 
 struct options {
-	const char *path, *run, *primary, *owner, *reason, *html;
+	const char *path, *paths[FLEET_GROUPS_MAX]; /* the group at hand; all that were named */
+	unsigned path_count;
+	const char *run, *primary, *owner, *reason, *html;
 	bool json, dry_run;
 	unsigned accord_overrides;
 	const char *overrides[TEAM_OVERRIDES_MAX]; /* for the members' prechecks */
@@ -46,7 +49,7 @@ static int verb_nudge(const struct options *);
 static int verb_report(const struct options *);
 static int verb_version(const struct options *);
 
-enum takes { TAKES_GROUP = 1, TAKES_JSON = 2, TAKES_RUN_OPTIONS = 4, TAKES_RUN = 8, TAKES_OVERRIDES = 16, TAKES_HOLD = 32, TAKES_HTML = 64 };
+enum takes { TAKES_GROUP = 1, TAKES_JSON = 2, TAKES_RUN_OPTIONS = 4, TAKES_RUN = 8, TAKES_OVERRIDES = 16, TAKES_HOLD = 32, TAKES_HTML = 64, TAKES_FLEET = 128 };
 
 static const struct verb {
 	const char *name;
@@ -54,7 +57,7 @@ static const struct verb {
 	int (*perform)(const struct options *);
 	const char *synopsis, *meaning;
 } verbs[] = {
-	{"status", TAKES_GROUP | TAKES_JSON, verb_status, "[--json]", "what every member and its agent say now, and whether a run would be refused"},
+	{"status", TAKES_GROUP | TAKES_JSON | TAKES_FLEET, verb_status, "[-g FILE ...] [--json]", "what every member and its agent say now, and whether a run would be refused"},
 	{"plan", TAKES_GROUP | TAKES_JSON | TAKES_RUN_OPTIONS | TAKES_OVERRIDES, verb_plan, "[--primary NAME] [--json] [--override-NAME]", "what a run would do; changes nothing"},
 	{"run", TAKES_GROUP | TAKES_JSON | TAKES_RUN_OPTIONS | TAKES_OVERRIDES, verb_run,
 	 "[--primary NAME] [--run ID] [--adopt-after-s N] [--dry-run] [--json] [--override-NAME]", "a DRR of the whole group, verified on every member"},
@@ -63,7 +66,7 @@ static const struct verb {
 	{"hold", TAKES_GROUP | TAKES_HOLD, verb_hold, "--reason TEXT [--owner NAME] [--for-s N]", "no run may begin on any member until then"},
 	{"unhold", TAKES_GROUP, verb_unhold, "", "takes the hold back"},
 	{"nudge", TAKES_GROUP, verb_nudge, "", "makes API Manager send an event to the gateway service"},
-	{"report", TAKES_GROUP | TAKES_JSON | TAKES_RUN | TAKES_HTML, verb_report, "RUN [--html FILE] [--json]", "the story of a run, out of what the members remember; JSON, or one HTML page"},
+	{"report", TAKES_GROUP | TAKES_JSON | TAKES_RUN | TAKES_HTML, verb_report, "RUN [--json | --html FILE]", "what happened in a run, from every member; also while it goes on"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
 };
 
@@ -465,44 +468,18 @@ static int verb_nudge(const struct options *options)
 	return 0;
 }
 
-/* ---- report --------------------------------------------------------------------------------------------------- */
-
-static int write_page(const struct json *history, const char *path, struct error *error)
-{
-	FILE *out = fopen(path, "we");
-	bool bad;
-
-	if (!out)
-		return error_set_errno(error, ERROR_FAILED, errno, "name another file", "%s: cannot be written", path);
-	history_write_html(history, out);
-	bad = ferror(out) != 0;
-	bad |= fclose(out) != 0;
-	return bad ? error_set_errno(error, ERROR_FAILED, errno, "name another file", "%s: cannot be written", path) : 0;
-}
-
 static int verb_report(const struct options *options)
 {
 	struct error error = {0};
-	struct json *history = NULL;
-	int result = 0;
+	int exit_code;
 
-	if (open_and_look(&error) == 0)
-		history = history_gather(&team, options->run, &error);
-	if (!history)
+	if (options->html && options->json)
+		return usage_error("report: ", "--json and --html do not go together");
+	if (team_open(&team, &config, &error) != 0)
 		return fail(&error);
-	if (options->html)
-		result = write_page(history, options->html, &error);
-	if (!options->html || options->json) {
-		char *text = json_text(history, true);
-
-		(void)puts(text);
-		free(text);
-	}
-	json_free(history);
-	if (result != 0)
-		return fail(&error);
+	exit_code = report_make(&team, options->run, options->json, options->html);
 	team_close(&team);
-	return 0;
+	return exit_code;
 }
 
 static int verb_version(const struct options *options)
@@ -554,7 +531,7 @@ static void fill_long_options(struct option all[OVERRIDES_ALL + FIXED_OPTIONS + 
 		{"primary", required_argument, NULL, OPTION_PRIMARY}, {"run", required_argument, NULL, OPTION_RUN},
 		{"dry-run", no_argument, NULL, OPTION_DRY_RUN},   {"adopt-after-s", required_argument, NULL, OPTION_ADOPT},
 		{"owner", required_argument, NULL, OPTION_OWNER}, {"reason", required_argument, NULL, OPTION_REASON},
-		{"for-s", required_argument, NULL, OPTION_FOR},      {"html", required_argument, NULL, OPTION_HTML},
+		{"for-s", required_argument, NULL, OPTION_FOR},   {"html", required_argument, NULL, OPTION_HTML},
 	};
 	unsigned count = FIXED_OPTIONS;
 
@@ -573,10 +550,10 @@ static unsigned needs(int code)
 	switch (code) {
 	case 'g': return TAKES_GROUP;
 	case OPTION_JSON: return TAKES_JSON;
+	case OPTION_HTML: return TAKES_HTML;
 	case OPTION_OWNER:
 	case OPTION_REASON:
 	case OPTION_FOR: return TAKES_HOLD;
-	case OPTION_HTML: return TAKES_HTML;
 	case OPTION_PRIMARY:
 	case OPTION_RUN:
 	case OPTION_DRY_RUN:
@@ -610,11 +587,15 @@ static bool is_run_id(const char *text)
 static int take_option(struct options *options, int code, const char *value)
 {
 	switch (code) {
-	case 'g': options->path = value; return 0;
+	case 'g':
+		if (options->path_count == FLEET_GROUPS_MAX)
+			return usage_error("too many groups: ", value);
+		options->path = options->paths[options->path_count++] = value;
+		return 0;
 	case OPTION_JSON: options->json = true; return 0;
 	case OPTION_DRY_RUN: options->dry_run = true; return 0;
-	case OPTION_PRIMARY: options->primary = value; return 0;
 	case OPTION_HTML: options->html = value; return 0;
+	case OPTION_PRIMARY: options->primary = value; return 0;
 	case OPTION_OWNER: options->owner = value; return 0;
 	case OPTION_REASON: options->reason = value; return 0;
 	case OPTION_RUN:
@@ -652,6 +633,8 @@ static int parse(const struct verb *verb, int argc, char **argv, struct options 
 			return usage_error(verb->name, " needs the id of the run (drrctl status shows it)");
 		options->run = argv[optind++];
 	}
+	if (options->path_count > 1 && !(verb->takes & TAKES_FLEET))
+		return usage_error(verb->name, " is for one group: one -g");
 	return optind < argc ? usage_error("unexpected argument ", argv[optind]) : 0;
 }
 
@@ -668,9 +651,37 @@ static int load(const struct verb *verb, const struct options *options)
 	return 0;
 }
 
+/* One of several groups: a fleet_function, in a process of its own. */
+struct task {
+	const struct verb *verb;
+	struct options *options;
+};
+
+static int perform_one(void *context, const char *path)
+{
+	struct task *task = context;
+	int exit_code;
+
+	task->options->path = path;
+	exit_code = load(task->verb, task->options);
+	return exit_code ? exit_code : task->verb->perform(task->options);
+}
+
+static int perform(const struct verb *verb, struct options *options)
+{
+	struct task task = {verb, options};
+	struct error error = {0};
+	int exit_code;
+
+	if (options->path_count < 2)
+		return perform_one(&task, options->path);
+	exit_code = fleet_each(options->paths, options->path_count, options->json, perform_one, &task, &error);
+	return exit_code < 0 ? show_error(options->path, &error) : exit_code;
+}
+
 int main(int argc, char **argv)
 {
-	struct options options = {.path = GROUP_CONFIG_PATH, .for_s = HOLD_USUAL_S};
+	static struct options options = {.path = GROUP_CONFIG_PATH, .for_s = HOLD_USUAL_S};
 
 	secretfile_forbid_cores();
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
@@ -683,9 +694,7 @@ int main(int argc, char **argv)
 		if (strcmp(verbs[i].name, argv[1]) != 0)
 			continue;
 		exit_code = parse(&verbs[i], argc - 1, argv + 1, &options);
-		if (exit_code == 0)
-			exit_code = load(&verbs[i], &options);
-		return exit_code ? exit_code : verbs[i].perform(&options);
+		return exit_code ? exit_code : perform(&verbs[i], &options);
 	}
 	return usage_error("unknown verb ", argv[1]);
 }

@@ -530,7 +530,7 @@ static bool is_late(const struct daemon *d, const char *run, int op, const struc
 	return json_int(json_get(body, "attempt"), &attempt) && step_attempts(d, run, op) > 0 && attempt <= (int64_t)step_attempts(d, run, op);
 }
 
-static void begin_step(struct daemon *d, uint32_t number, const char *run, int op, const struct json *body)
+static void begin_step(struct daemon *d, uint32_t number, const char *run, int op, const struct json *body, const char *by)
 {
 	int64_t overrides, attempt = 1;
 
@@ -545,11 +545,11 @@ static void begin_step(struct daemon *d, uint32_t number, const char *run, int o
 	overrides = read_overrides(d, number, body);
 	if (overrides < 0 || !may_begin(d, number, run, op))
 		return;
-	step_start(d, run, op, (unsigned)overrides);
+	step_start(d, run, op, (unsigned)overrides, by);
 	reply_accepted(d, number, run, op);
 }
 
-static void post_step(struct daemon *d, const struct frame *frame)
+static void post_step(struct daemon *d, const struct frame *frame, const struct asker *asker)
 {
 	static const char *const keys[] = {"run", "op", "attempt", "overrides", NULL};
 	struct json *body = read_body(d, frame, keys);
@@ -563,7 +563,7 @@ static void post_step(struct daemon *d, const struct frame *frame)
 	else if (!copy_string(body, "op", name, sizeof name) || (op = step_op_by_name(name)) < 0)
 		daemon_reply_problem(d, frame->number, PROBLEM_BAD_REQUEST, "see /v1/openapi.json", "op is one of precheck, primary, flush, bounce, confirm, await");
 	else
-		begin_step(d, frame->number, run, op, body);
+		begin_step(d, frame->number, run, op, body, asker->name);
 	json_free(body);
 }
 
@@ -690,7 +690,7 @@ static void dispatch(struct daemon *d, const struct frame *frame, const struct r
 		else
 			delete_grant(d, number, route, asker);
 		break;
-	case ROUTE_STEPS: post_step(d, frame); break;
+	case ROUTE_STEPS: post_step(d, frame, asker); break;
 	case ROUTE_STEP: get_step(d, number, route); break;
 	case ROUTE_HOLD:
 		if (gives)

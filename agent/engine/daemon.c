@@ -61,7 +61,7 @@ void daemon_tell(struct daemon *d, const struct event *event)
 {
 	struct error error = {0};
 
-	log_line(LOG_LEVEL_INFO, event->sentence, "kind", event->kind, "event", event->name, "run", event->run && event->run[0] ? event->run : NULL,
+	log_line(strcmp(event->name, "command") == 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, event->sentence, "kind", event->kind, "event", event->name, "run", event->run && event->run[0] ? event->run : NULL,
 		 "evidence", event->evidence && event->evidence[0] ? event->evidence : NULL, NULL);
 	if (events_add(&d->events, event, &error) && d->events.lost == 1)
 		log_line(LOG_LEVEL_ERROR, "events cannot be stored", "why", error.what, NULL);

@@ -3,6 +3,7 @@
  *   daemon.c   the loop, the two channels, starting and ending
  *   api.c      a request of the front to an answer: who may ask what
  *   steps.c    grants, holds, the step under way, recovery
+ *   trace.c    what is said to the appliance and what it answers, as events
  *   looks.c    facts asked of the appliance between steps
  *   watcher.c  the log, between and during steps
  *   metrics.c  OpenMetrics
@@ -33,6 +34,9 @@ enum {
 	WATCHER_TOLD_MAX = 64,         /* lines of meaning that are remembered, so that none is told twice */
 	STEP_EVIDENCE_MAX = 24,
 	STEP_EVIDENCE_BYTES = 512,
+	TRACE_QUESTIONS_MAX = 96,      /* of a run: questions to the appliance whose answers become events; commands always do */
+	TRACE_QUESTION_BYTES = 400,    /* of such an answer, and of that to a command: more is cut */
+	TRACE_COMMAND_BYTES = 800,
 	STEP_PRECHECK = JOURNAL_OP_COUNT, /* as an op: reads only, and is not in the journal */
 };
 
@@ -57,6 +61,16 @@ struct step {
 	unsigned evidence_count, evidence_dropped;
 	char evidence[STEP_EVIDENCE_MAX][STEP_EVIDENCE_BYTES];
 	struct run_request request;
+};
+
+/* What was told of one run's conversation with the appliance (trace.c). */
+struct trace {
+	char run[JOURNAL_RUN_BYTES];
+	uint32_t told[TRACE_QUESTIONS_MAX]; /* CRC-32 of a question and its answer */
+	unsigned count;
+	struct mono disabled_at; /* of the runner, as told; ms 0: not told */
+	int64_t outage_ms;       /* likewise; -1 */
+	struct mono table_at;    /* the peering table that was told last */
 };
 
 /* A request whose answer is not there yet. */
@@ -97,6 +111,7 @@ struct daemon {
 	struct events events;
 	struct watcher watcher;
 	struct step step;
+	struct trace trace;
 	struct waiter waiters[DAEMON_WAITERS_MAX];
 	struct daemon_counts counts;
 	int control_fd, front_fd;      /* -1: gone */
@@ -132,8 +147,8 @@ struct mono api_deadline(const struct daemon *d);
 struct json *api_state(struct daemon *d);
 
 /* ---- steps.c */
-/* A step of RUN, which may be done now. OP: enum journal_op or STEP_PRECHECK; OVERRIDES: 1 << enum precheck_refusal. */
-void step_start(struct daemon *d, const char *run, int op, unsigned overrides);
+/* A step of RUN, which may be done now. OP: enum journal_op or STEP_PRECHECK; OVERRIDES: 1 << enum precheck_refusal; BY: who asks for it. */
+void step_start(struct daemon *d, const char *run, int op, unsigned overrides, const char *by);
 /* Drives the step or the recovery under way. */
 void step_turn(struct daemon *d);
 void step_begin_recovery(struct daemon *d);
@@ -155,6 +170,13 @@ int hold_lift(struct daemon *d, const char *by, struct error *error);
 bool journal_has_room(const struct daemon *d);
 /* Something is under way, or the service may be disabled by us. */
 bool journal_is_open(const struct daemon *d);
+
+/* ---- trace.c */
+/* From now on, until trace_end(), what the link says and hears becomes events of RUN. */
+void trace_begin(struct daemon *d, const char *run);
+/* After each turn: whether the service counts as disabled by now, or as enabled again. */
+void trace_turn(struct daemon *d);
+void trace_end(struct daemon *d);
 
 /* ---- looks.c */
 void look_want(struct daemon *d);

@@ -41,7 +41,7 @@ static int write_standing(struct daemon *d, struct journal_record *record, struc
 int grant_take(struct daemon *d, const char *run, const struct plan *plan, const char *by, struct error *error)
 {
 	struct journal_record record = logbook_record(JOURNAL_GRANT, JOURNAL_STEP_NONE, run);
-	char text[PLAN_TEXT_BYTES];
+	char text[PLAN_TEXT_BYTES], sentence[128 + JOURNAL_NAME_BYTES];
 
 	if (logbook_rotate(&d->runner.book, error) || plan_format(plan, text))
 		return -1;
@@ -49,7 +49,8 @@ int grant_take(struct daemon *d, const char *run, const struct plan *plan, const
 		return error_set(error, ERROR_REFUSED, "give the members shorter names", "the plan does not fit into the journal");
 	if (write_standing(d, &record, error))
 		return -1;
-	daemon_tell(d, &(struct event){.kind = "grant", .name = "granted", .run = run, .sentence = "this run, and no other, may act on this member", .evidence = text});
+	(void)snprintf(sentence, sizeof sentence, "this run, and no other, may act on this member; asked for by %s", by);
+	daemon_tell(d, &(struct event){.kind = "grant", .name = "granted", .run = run, .sentence = sentence, .evidence = text});
 	return 0;
 }
 
@@ -156,6 +157,7 @@ static void end_step(struct daemon *d)
 		d->counts.last_disabled_ms = step->disabled_ms;
 	source_close(r->source);
 	r->source = NULL;
+	trace_end(d);
 	d->job = DAEMON_IDLE;
 	d->link_idle_at = mono_add_ms(clock_now(), DAEMON_LINK_IDLE_MS);
 	watcher_resume(d, have_mark ? &mark : NULL);
@@ -179,7 +181,22 @@ unsigned step_attempts(const struct daemon *d, const char *run, int op)
 	return op != STEP_PRECHECK && strcmp(state->run, run) == 0 ? state->ops[op].attempts : 0;
 }
 
-void step_start(struct daemon *d, const char *run, int op, unsigned overrides)
+/* Who asked for it, and whatever refusals that one has taken upon himself. */
+static void tell_asked(struct daemon *d, unsigned overrides, const char *by)
+{
+	char name[40], sentence[STEP_EVIDENCE_BYTES], memory[STEP_EVIDENCE_BYTES];
+	struct buf names;
+
+	buf_init(&names, memory, sizeof memory);
+	for (unsigned i = 0; i < PRECHECK_REFUSAL_COUNT; i++)
+		if (overrides & 1u << i)
+			(void)buf_printf(&names, "%s%s", names.len ? ", " : "overrides: ", precheck_name((enum precheck_refusal)i));
+	(void)snprintf(name, sizeof name, "%s-asked", step_op_name(d->step.op));
+	(void)snprintf(sentence, sizeof sentence, "attempt %u, asked for by %s", d->step.attempt, by);
+	daemon_tell(d, &(struct event){.kind = "run", .name = name, .run = d->step.run, .sentence = sentence, .evidence = memory});
+}
+
+void step_start(struct daemon *d, const char *run, int op, unsigned overrides, const char *by)
 {
 	struct step *step = &d->step;
 	struct runner *r = &d->runner;
@@ -200,6 +217,8 @@ void step_start(struct daemon *d, const char *run, int op, unsigned overrides)
 	step->request = (struct run_request){.steps = op == STEP_PRECHECK ? RUN_STEPS_ALL : 1u << op, .overrides = overrides, .run = step->run, .dry_run = op == STEP_PRECHECK,
 					     .op = op == STEP_PRECHECK ? NULL : step_op_name(op), .forward = op >= JOURNAL_OP_BOUNCE && op != STEP_PRECHECK};
 	d->job = DAEMON_STEP;
+	tell_asked(d, overrides, by);
+	trace_begin(d, run);
 	runner_reset(r, &step->request);
 	report_set_sink(&r->report, take_report, d);
 	r->on_line = watcher_take_line;
@@ -218,6 +237,7 @@ static void end_recovery(struct daemon *d)
 	int exit_code = runner_end_recovery(r);
 	bool open;
 
+	trace_end(d);
 	d->unwritten = d->unwritten || is_unwritten(r);
 	open = r->book.state.disable_open && !d->unwritten;
 	d->job = DAEMON_IDLE;
@@ -244,6 +264,7 @@ void step_begin_recovery(struct daemon *d)
 	d->step = (struct step){.state = STEP_NONE};
 	report_set_sink(&r->report, take_report, d);
 	d->job = DAEMON_RECOVERY;
+	trace_begin(d, r->book.state.run);
 	if (!runner_begin_recovery(r))
 		end_recovery(d);
 }
@@ -251,8 +272,10 @@ void step_begin_recovery(struct daemon *d)
 void step_turn(struct daemon *d)
 {
 	struct runner *r = &d->runner;
+	bool over = runner_turn(r);
 
-	if (!runner_turn(r))
+	trace_turn(d);
+	if (!over)
 		return;
 	if (d->job == DAEMON_RECOVERY) {
 		end_recovery(d);
