@@ -42,7 +42,8 @@ TEST_WARN = -Wall -Wextra -Wno-unused-parameter -Werror
 # -iquote: our headers are found by "..." only, so none can shadow a system header. The prefix maps make two folders build the same bytes.
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(OPT) -iquote agent -iquote . -iquote $(OUT)/gen -isystem $(SYSROOT)/third-party/include \
           -DDRR_VERSION='"$(VERSION)"' -DDRR_TARGET='"$T"' -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(SYSROOT)=third-party -MMD -MP
-LIBS    = -Wl,--start-group $(SYSROOT)/third-party/lib/*.a -Wl,--end-group
+# One group: the libraries call back into ours (random numbers).
+LIBS    = -Wl,--start-group $(OUT)/libdrr.a $(SYSROOT)/third-party/lib/*.a -Wl,--end-group
 
 all: $(PROGRAMS:%=$(OUT)/%)
 unit-tests: $(TESTS)
@@ -79,7 +80,7 @@ $(OUT)/drr-agent: $(OUT)/obj/agent/main.o
 $(OUT)/drrctl: $(OUT)/obj/agent/drrctl.o
 $(PROGRAMS:%=$(OUT)/%): $(OUT)/libdrr.a
 	@echo '$T: $@'
-	$Q$(CC) $(OPT) $(LINK) -Wl,-Map=$@.map -o $@.full $(filter %.o,$^) $(OUT)/libdrr.a $(LIBS)
+	$Q$(CC) $(OPT) $(LINK) -Wl,-Map=$@.map -o $@.full $(filter %.o,$^) $(LIBS)
 ifdef STRIP
 	$Q$(STRIP) -o $@ $@.full
 	@cross/check-executable $@ $(TRIPLE)
@@ -91,11 +92,11 @@ $(OUT)/tests/%: tests/unit/%.c $(OUT)/libdrr.a $(GENERATED) $(TESTROOT:%=%/done)
 	@mkdir -p $(@D)
 	@echo '$T: $<'
 	$Q$(COMPILE) $(TEST_WARN) $(TESTROOT:%=-isystem %/third-party/include) -DDRR_TESTS_DIR='"$(CURDIR)/tests"' -MF $@.d -o $@ $< \
-	  $(LINK) $(OUT)/libdrr.a $(CMOCKA) $(LIBS)
+	  $(LINK) $(CMOCKA) $(LIBS)
 $(OUT)/fuzz/%: tests/fuzz/%.c $(OUT)/libdrr.a $(GENERATED)
 	@mkdir -p $(@D)
 	@echo '$T: $<'
-	$Q$(COMPILE) $(TEST_WARN) -DDRR_TESTS_DIR='"$(CURDIR)/tests"' -MF $@.d -o $@ $< $(LINK) $(OUT)/libdrr.a $(LIBS)
+	$Q$(COMPILE) $(TEST_WARN) -DDRR_TESTS_DIR='"$(CURDIR)/tests"' -MF $@.d -o $@ $< $(LINK) $(LIBS)
 
 test:
 	@env -u MAKEFLAGS -u MAKELEVEL tests/run
@@ -124,8 +125,10 @@ deps-update:
 install: all
 	install -D -t '$(DESTDIR)$(PREFIX)/bin' -m 755 $(PROGRAMS:%=$(OUT)/%)
 	install -D -t '$(DESTDIR)$(PREFIX)/share/man/man8' -m 644 conf/drr-agent.8
-	install -D -t '$(DESTDIR)$(PREFIX)/share/man/man5' -m 644 conf/drr-agent.conf.5
+	install -D -t '$(DESTDIR)$(PREFIX)/share/man/man1' -m 644 conf/drrctl.1
+	install -D -t '$(DESTDIR)$(PREFIX)/share/man/man5' -m 644 conf/drr-agent.conf.5 conf/group.conf.5
 	install -D -m 644 conf/bash-completion '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/drr-agent'
+	ln -sf drr-agent '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/drrctl'
 	install -D -t '$(DESTDIR)$(PREFIX)/share/doc/drr-agent' -m 644 conf/*.conf conf/systemd/local.conf README.md CHANGELOG.md LICENSE
 	install -D -m 644 conf/systemd/drr-agent.sysusers '$(DESTDIR)$(PREFIX)/lib/sysusers.d/drr-agent.conf'
 	install -D -t '$(DESTDIR)$(PREFIX)/lib/systemd/system' -m 644 conf/systemd/*.service

@@ -1,4 +1,5 @@
 /* drrctl - the coordinator: orders the members' agents over a group, so that a DRR is done once and by all. */
+#include <errno.h>
 #include <getopt.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -18,8 +19,6 @@
 #include "platform/json.h"
 #include "platform/secretfile.h"
 #include "run/precheck.h"
-
-static const char default_path[] = "/etc/drr-agent/group.conf";
 
 enum { RETRY_MS = 1000, HOLD_USUAL_S = 3600, HOLD_MAX_S = 30 * 86400, TARGET_BYTES = 160, OVERRIDES_ALL = 32 };
 
@@ -67,7 +66,7 @@ static const struct verb {
 	{"hold", TAKES_GROUP | TAKES_HOLD, verb_hold, "--reason TEXT [--owner NAME] [--for-s N]", "no run may begin on any member until then"},
 	{"unhold", TAKES_GROUP, verb_unhold, "", "takes the hold back"},
 	{"nudge", TAKES_GROUP, verb_nudge, "", "makes API Manager send an event to the gateway service"},
-	{"report", TAKES_GROUP | TAKES_JSON | TAKES_RUN | TAKES_HTML, verb_report, "RUN [--json | --html FILE]", "what happened in a run, from every member; also while it goes on"},
+	{"report", TAKES_GROUP | TAKES_JSON | TAKES_RUN | TAKES_HTML, verb_report, "RUN [--html FILE] [--json]", "what happened in a run, from every member, also while it goes on; text, JSON, one HTML page"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
 };
 
@@ -85,7 +84,7 @@ static void usage(FILE *out)
 		(void)fprintf(out, "%s ", precheck_name((enum precheck_refusal)i));
 	(void)fprintf(out, "(of one member).\nFILE: %s\n"
 			   "exit: 0 done, 1 internal error, 2 usage or configuration, 3 refused, 4 failed, 5 incomplete, 6 busy,\n"
-			   "      7 authentication or permission, 8 unreachable, 9 a member may be disabled: act now\n", default_path);
+			   "      7 authentication or permission, 8 unreachable, 9 a member may be disabled: act now\n", GROUP_CONFIG_PATH);
 }
 
 static int usage_error(const char *what, const char *detail)
@@ -99,7 +98,7 @@ static int usage_error(const char *what, const char *detail)
 static int fail(const struct error *error)
 {
 	team_close(&team);
-	return show_error(error);
+	return show_error(config.path, error);
 }
 
 static int open_and_look(struct error *error)
@@ -151,35 +150,40 @@ static void fill_settings(const struct options *options)
 /* The end of a run that could not even begin. */
 static int end_early(const struct error *error)
 {
+	char next[SHOW_COMMAND_BYTES];
 	int exit_code = error_exit_code(error->code);
 
 	team.report.member = config.group.name;
-	report_end(&team.report, error->code == ERROR_REFUSED || error->code == ERROR_BUSY ? "refused" : "failed", exit_code, error->what, error->next);
+	report_end(&team.report, error->code == ERROR_REFUSED || error->code == ERROR_BUSY ? "refused" : "failed", exit_code, error->what,
+		   show_command(config.path, error->next, next));
 	team_close(&team);
 	return exit_code;
 }
 
 static int drive(void)
 {
+	char next[SHOW_COMMAND_BYTES];
 	struct error error = {0};
 	int exit_code = team_run(&team, &error);
 
 	if (exit_code < 0)
 		return end_early(&error);
 	team.report.member = config.group.name;
-	report_end(&team.report, phases_event_name(team.phases.state), exit_code, team.phases.sentence, team.phases.next);
+	report_end(&team.report, phases_event_name(team.phases.state), exit_code, team.phases.sentence, show_command(config.path, team.phases.next, next));
 	team_close(&team);
 	return exit_code;
 }
 
 /* The first refusal says the exit code and the next step; all of them were told. */
-static int refuse(const struct accord_result *result)
+static int refuse(const struct accord_input *input, const struct accord_result *result)
 {
 	struct error error = {0};
+	char next[ERROR_NEXT_MAX_BYTES];
 
 	for (unsigned i = 0; i < ACCORD_REFUSAL_COUNT && error.code == ERROR_NONE; i++)
 		if (result->refused & 1u << i)
-			(void)error_set(&error, accord_error((enum accord_refusal)i), accord_next((enum accord_refusal)i), "%s; nothing was changed", accord_sentence((enum accord_refusal)i));
+			(void)error_set(&error, accord_error((enum accord_refusal)i), accord_next((enum accord_refusal)i, input, next), "%s; nothing was changed",
+					accord_sentence((enum accord_refusal)i));
 	return end_early(&error);
 }
 
@@ -222,6 +226,20 @@ static int resume(const struct options *options, const struct view_plan *plan, c
 	return drive();
 }
 
+/* A run's id is used once: what the members remember of it would pass for what this run has done. 0 or -1. */
+static int check_run_id(const struct options *options, struct error *error)
+{
+	char next[ERROR_NEXT_MAX_BYTES];
+
+	for (unsigned i = 0; options->run && i < config.member_count; i++) {
+		if (!team.members[i].seen || strcmp(team.members[i].state.run, options->run) != 0)
+			continue;
+		(void)snprintf(next, sizeof next, "drrctl resume %s   completes that run; for a new one take another id, or none", options->run);
+		return error_set(error, ERROR_REFUSED, next, "%s had a run %s already", config.members[i].name, options->run);
+	}
+	return 0;
+}
+
 static int begin(const struct options *options, bool dry)
 {
 	struct error error = {0};
@@ -236,6 +254,8 @@ static int begin(const struct options *options, bool dry)
 	else
 		make_run_id(team.settings.run);
 	fill_settings(options);
+	if (check_run_id(options, &error) != 0)
+		return end_early(&error);
 	team_fill_input(&team, &input);
 	input.run = team.settings.run;
 	input.primary = options->primary;
@@ -246,7 +266,7 @@ static int begin(const struct options *options, bool dry)
 	if (old)
 		return resume(options, &old->grant.plan, old->grant.run);
 	if (result.refused)
-		return refuse(&result);
+		return refuse(&input, &result);
 	team.settings.plan = result.plan;
 	team.settings.dry = dry;
 	if (dry && !options->json)
@@ -295,7 +315,7 @@ static int tell_changes(const char *done)
 	for (unsigned i = 0; i < config.member_count; i++) {
 		const struct team_member *member = &team.members[i];
 		const struct client *client = &member->client;
-		char line[VIEW_SENTENCE_BYTES + GROUP_NAME_BYTES], shown[2048];
+		char line[VIEW_SENTENCE_BYTES + GROUP_NAME_BYTES], shown[2048], next[SHOW_COMMAND_BYTES];
 		struct view_problem problem;
 		int exit_code = 0;
 
@@ -312,8 +332,10 @@ static int tell_changes(const char *done)
 			exit_code = client->http_status == 403 ? 7 : client->http_status == 409 ? 6 : 4;
 		}
 		(void)printf("%s\n", text_escape(shown, sizeof shown, line, strlen(line)));
-		if (exit_code != 0 && problem.next[0])
-			(void)printf("next: %s\n", text_escape(shown, sizeof shown, problem.next, strlen(problem.next)));
+		if (exit_code != 0 && problem.next[0]) {
+			(void)show_command(config.path, problem.next, next);
+			(void)printf("next: %s\n", text_escape(shown, sizeof shown, next, strlen(next)));
+		}
 		worst = exit_code > worst ? exit_code : worst;
 	}
 	return worst;
@@ -322,14 +344,16 @@ static int tell_changes(const char *done)
 /* Why the run may not be given up: 0 or -1. */
 static int check_release(const struct options *options, struct error *error)
 {
+	char next[ERROR_NEXT_MAX_BYTES];
 	bool flushed = false, whole = true;
 
+	(void)snprintf(next, sizeof next, "drrctl release %s --override-unreachable   gives the others back", options->run);
 	for (unsigned i = 0; i < config.member_count; i++) {
 		const struct view_state *state = &team.members[i].state;
 		bool ours = team.members[i].seen && strcmp(state->run, options->run) == 0;
 
 		if (!team.members[i].seen && !options->override_unreachable)
-			return error_set(error, ERROR_UNREACHABLE, "drrctl release RUN --override-unreachable   gives the others back",
+			return error_set(error, ERROR_UNREACHABLE, next,
 					 "%s does not answer, so it is not known whether something is open there: %.300s", config.members[i].name, team.members[i].trouble);
 		if (team.members[i].seen && (state->disable_open || state->step[0]))
 			return error_set(error, ERROR_BUSY, "drrctl status; on that member: drr-agent recover",
@@ -337,8 +361,9 @@ static int check_release(const struct options *options, struct error *error)
 		flushed |= ours && (state->flush_done || state->flush_unknown);
 		whole &= ours && state->steps[VIEW_BOUNCE].state == VIEW_STEP_DONE;
 	}
+	(void)snprintf(next, sizeof next, "drrctl resume %s   completes it; to give it up all the same: drrctl release %s --override-flushed", options->run, options->run);
 	if (flushed && !whole && !options->override_flushed)
-		return error_set(error, ERROR_REFUSED, "drrctl resume RUN completes it; drrctl release RUN --override-flushed gives it up all the same",
+		return error_set(error, ERROR_REFUSED, next,
 				 "the run %s has flushed the group, and not every member was restarted since: those that were not have lost their configuration without knowing it", options->run);
 	return 0;
 }
@@ -380,6 +405,7 @@ static int verb_hold(const struct options *options)
 	const struct passwd *me = getpwuid(getuid());
 	const char *owner = options->owner ? options->owner : me ? me->pw_name : "somebody";
 	char until[CLOCK_TEXT_BYTES], *text;
+	char next[SHOW_COMMAND_BYTES];
 	struct error error = {0};
 	struct json *body;
 	int exit_code;
@@ -397,7 +423,7 @@ static int verb_hold(const struct options *options)
 	exit_code = change_hold("PUT", text, "held");
 	free(text);
 	if (exit_code != 0)
-		(void)fprintf(stderr, "next: drrctl unhold   takes it back where it was set\n");
+		(void)fprintf(stderr, "next: %s\n", show_command(config.path, "drrctl unhold   takes it back where it was set", next));
 	return exit_code;
 }
 
@@ -436,7 +462,7 @@ static int verb_nudge(const struct options *options)
 	nudge_free(&nudge);
 	loop_close(&loop);
 	if (error.code != ERROR_NONE)
-		return show_error(&error);
+		return show_error(config.path, &error);
 	(void)printf("API Manager sends an event for %u catalog%s of %s\n", config.api_manager.catalog_count, config.api_manager.catalog_count == 1 ? "" : "s",
 		     config.api_manager.org);
 	return 0;
@@ -447,8 +473,6 @@ static int verb_report(const struct options *options)
 	struct error error = {0};
 	int exit_code;
 
-	if (options->html && options->json)
-		return usage_error("report: ", "--json and --html do not go together");
 	if (team_open(&team, &config, &error) != 0)
 		return fail(&error);
 	exit_code = report_make(&team, options->run, options->json, options->html);
@@ -505,7 +529,7 @@ static void fill_long_options(struct option all[OVERRIDES_ALL + FIXED_OPTIONS + 
 		{"primary", required_argument, NULL, OPTION_PRIMARY}, {"run", required_argument, NULL, OPTION_RUN},
 		{"dry-run", no_argument, NULL, OPTION_DRY_RUN},   {"adopt-after-s", required_argument, NULL, OPTION_ADOPT},
 		{"owner", required_argument, NULL, OPTION_OWNER}, {"reason", required_argument, NULL, OPTION_REASON},
-		{"for-s", required_argument, NULL, OPTION_FOR},   {"html", required_argument, NULL, OPTION_HTML},
+		{"for-s", required_argument, NULL, OPTION_FOR},      {"html", required_argument, NULL, OPTION_HTML},
 	};
 	unsigned count = FIXED_OPTIONS;
 
@@ -524,10 +548,10 @@ static unsigned needs(int code)
 	switch (code) {
 	case 'g': return TAKES_GROUP;
 	case OPTION_JSON: return TAKES_JSON;
-	case OPTION_HTML: return TAKES_HTML;
 	case OPTION_OWNER:
 	case OPTION_REASON:
 	case OPTION_FOR: return TAKES_HOLD;
+	case OPTION_HTML: return TAKES_HTML;
 	case OPTION_PRIMARY:
 	case OPTION_RUN:
 	case OPTION_DRY_RUN:
@@ -568,8 +592,8 @@ static int take_option(struct options *options, int code, const char *value)
 		return 0;
 	case OPTION_JSON: options->json = true; return 0;
 	case OPTION_DRY_RUN: options->dry_run = true; return 0;
-	case OPTION_HTML: options->html = value; return 0;
 	case OPTION_PRIMARY: options->primary = value; return 0;
+	case OPTION_HTML: options->html = value; return 0;
 	case OPTION_OWNER: options->owner = value; return 0;
 	case OPTION_REASON: options->reason = value; return 0;
 	case OPTION_RUN:
@@ -619,7 +643,7 @@ static int load(const struct verb *verb, const struct options *options)
 	if (!(verb->takes & TAKES_GROUP))
 		return 0;
 	if (group_config_load(options->path, &config, &error) != 0)
-		return show_error(&error);
+		return show_error(options->path, &error);
 	if (options->primary && group_config_member(&config, options->primary) < 0)
 		return usage_error("--primary: group.conf has no member ", options->primary);
 	return 0;
@@ -650,12 +674,12 @@ static int perform(const struct verb *verb, struct options *options)
 	if (options->path_count < 2)
 		return perform_one(&task, options->path);
 	exit_code = fleet_each(options->paths, options->path_count, options->json, perform_one, &task, &error);
-	return exit_code < 0 ? show_error(&error) : exit_code;
+	return exit_code < 0 ? show_error(options->path, &error) : exit_code;
 }
 
 int main(int argc, char **argv)
 {
-	static struct options options = {.path = default_path, .for_s = HOLD_USUAL_S};
+	static struct options options = {.path = GROUP_CONFIG_PATH, .for_s = HOLD_USUAL_S};
 
 	secretfile_forbid_cores();
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {

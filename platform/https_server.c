@@ -93,6 +93,13 @@ static void answer(struct connection *connection, struct https_response *respons
 	connection->out_bytes = https_message_write(response, strcmp(info->request_method, "HEAD") == 0, connection->keep, &connection->out);
 }
 
+static bool takes_open_metrics(const struct mg_connection *civet)
+{
+	const char *accept = mg_get_header(civet, "Accept");
+
+	return accept && strstr(accept, "application/openmetrics-text");
+}
+
 /* civetweb's begin_request: more than 0, it is answered. */
 static int handle(struct mg_connection *civet)
 {
@@ -107,6 +114,7 @@ static int handle(struct mg_connection *civet)
 		.query = info->query_string ? info->query_string : "",
 		.body = body,
 		.local = connection->local,
+		.open_metrics = takes_open_metrics(civet),
 		.peer = connection->peer,
 		.tls = connection->local ? "" : mbedtls_ssl_get_version_number(connection->ssl) == MBEDTLS_SSL_VERSION_TLS1_3 ? "1.3" : "1.2",
 		.names = connection->names,

@@ -4,10 +4,10 @@
  * it non-blocking, with an absolute deadline for each step. Only a request that is whole, from a client whose certificate was verified, gets one of the
  * HTTPS_WORKERS threads, and only for as long as its handler runs. So a slow or silent peer costs a descriptor and some memory, never a thread.
  *
- * After https_server_start() no file is opened, no socket made, no thread started; what is needed is accept4, poll (ppoll), read, write, recvfrom, sendto, getpeername,
- * getsockopt, setsockopt, shutdown, close, futex, clock_gettime, getrandom, getpid, brk, mmap, munmap, mremap, madvise, mprotect, rt_sigprocmask, and to stop
- * nanosleep, clock_nanosleep and exit (tests/unit/test_https.c runs it in a jail of these). SIGPIPE is ignored from then on: civetweb's doing.
- */
+ * After https_server_start() no file is opened, no socket made, no thread started; what is needed is accept4, poll (ppoll), read, write, recvfrom, sendto,
+ * getpeername, getsockopt, setsockopt, shutdown, close, futex, clock_gettime, getrandom, getpid, brk, mmap, munmap, mremap, madvise, mprotect,
+ * rt_sigprocmask, and to stop nanosleep, clock_nanosleep and exit (tests/unit/test_https.c runs it in a jail of these). SIGPIPE is ignored from then on:
+ * civetweb's doing. */
 #ifndef DRR_PLATFORM_HTTPS_SERVER_H
 #define DRR_PLATFORM_HTTPS_SERVER_H
 
@@ -67,6 +67,7 @@ struct https_request {
 	size_t body_bytes;
 	bool local;             /* came through the Unix socket: without TLS, nameless; the file's permissions said who may */
 	bool may_wait;          /* false: too many wait already; answer at once */
+	bool open_metrics;      /* its Accept names application/openmetrics-text */
 	const char *peer;       /* see HTTPS_PEER_BYTES */
 	const char *tls;        /* "1.2", "1.3"; "" when local */
 	const struct https_name *names; /* subject CNs, then DNS and URI names of the client's certificate */
@@ -94,7 +95,8 @@ struct https_settings { /* the caller's; needed during https_server_start() only
 	unsigned connections_max;  /* verified and local ones, 1 ... HTTPS_CONNECTIONS_MAX; the one idle for longest makes room, else 503 */
 	/* Runs in one of the workers and may take up to 65 s where may_wait says so. */
 	void (*handler)(void *context, const struct https_request *request, struct https_response *response);
-	/* What to say instead, when the server itself refuses: 400, 408, 411, 413, 417, 431, 500, 501, 503, 505 (status is set). Must not block; may be NULL: a short text. */
+	/* What to say instead, when the server itself refuses: 400, 408, 411, 413, 417, 431, 503, 505 (status is set). Must not block; may be NULL: a short
+	 * text. */
 	void (*refusal)(void *context, struct https_response *response);
 	void *context;
 };
@@ -110,14 +112,14 @@ struct https_counts {
 	uint64_t refused_too_many;        /* 503 */
 	uint64_t refused_oversize;        /* 413, 431 */
 	uint64_t refused_slow;            /* a request or a response that took too long */
-	uint64_t refused_bad_request;     /* 400, 411, 501, 505 */
+	uint64_t refused_bad_request;     /* 400, 411, 417, 505 */
 	int64_t not_after_s;              /* of our own certificate: seconds since 1970; of the identity that holds */
 };
 
 struct https_server; /* with its threads about 0.3 MiB when nobody is there; about 40 KiB more for each connection, given back when it ends */
 
-/* Opens the doors and starts the threads; when it returns all of them run. IDENTITY may be NULL when there are no LISTENS. NULL and ERROR: ERROR_CONFIG (an address that
- * cannot be listened on, an identity that is none), ERROR_INTERNAL (no memory, no threads). */
+/* Opens the doors and starts the threads; when it returns all of them run. IDENTITY may be NULL when there are no LISTENS. NULL and ERROR: ERROR_CONFIG (an
+ * address that cannot be listened on, an identity that is none), ERROR_INTERNAL (no memory, no threads). */
 struct https_server *https_server_start(const struct https_settings *settings, const struct https_identity *identity, struct error *error);
 
 /* From now on this identity holds: for new connections at once, and connections that are there lose their place, before their next request, when the new CAs

@@ -174,7 +174,7 @@ static void answer_ready(struct daemon *d, uint32_t number)
 	json_add(checks, log);
 	json_set_string(book, "name", "journal");
 	json_set_bool(book, "ok", writes);
-	json_set_string(book, "sentence", writes ? "it can be written" : "it cannot be written: nothing will be disabled");
+	json_set_string(book, "sentence", writes ? "it can be written" : "it cannot be written: nothing is begun. " DAEMON_BROKEN_NEXT);
 	json_add(checks, book);
 	json_set_string(top, "status", answers && reads && writes ? "ok" : "failing");
 	json_set(top, "checks", checks);
@@ -268,6 +268,17 @@ static void refuse_hold(struct daemon *d, uint32_t number)
 	refuse_with(d, number, PROBLEM_HOLD, "hold", situation_hold(standing(d)), "a hold is set on this member: no run may begin", "ask its owner; then: drrctl unhold");
 }
 
+/* What was written before an error is not known: the journal has to be read again, by another process. */
+static void refuse_broken(struct daemon *d, uint32_t number)
+{
+	daemon_reply_problem(d, number, PROBLEM_INTERNAL, DAEMON_BROKEN_NEXT, "the journal cannot be written: nothing is begun, taken or given back");
+}
+
+static void reply_not_written(struct daemon *d, uint32_t number, const struct error *error)
+{
+	daemon_reply_problem(d, number, PROBLEM_INTERNAL, d->runner.book.broken ? DAEMON_BROKEN_NEXT : error->next, "%s", error->what);
+}
+
 /* An unknown key is a misunderstanding: false, and it was answered. */
 static bool has_only(struct daemon *d, uint32_t number, const struct json *object, const char *const *keys)
 {
@@ -351,14 +362,18 @@ static void take_grant(struct daemon *d, uint32_t number, const struct route *ro
 		refuse_with(d, number, PROBLEM_PLAN_DIFFERS, "holder", situation_grant(standing(d)), "this run holds the grant with another plan", "go on with the plan that is there: drrctl resume");
 	else if (standing(d)->granted)
 		reply_grant(d, number);
+	else if (strcmp(standing(d)->released_run, route->id) == 0)
+		daemon_reply_problem(d, number, PROBLEM_NOT_GRANTED, "begin another run", "run %s gave this member's grant back: a run's name serves once", route->id);
 	else if (situation_is_held(standing(d)))
 		refuse_hold(d, number);
-	else if (journal_is_open(d) && !(d->job == DAEMON_STEP && d->step.op == STEP_PRECHECK))
+	else if (d->runner.book.broken)
+		refuse_broken(d, number);
+	else if (d->runner.book.state.run_open || d->runner.book.state.disable_open || (journal_is_open(d) && !(d->job == DAEMON_STEP && d->step.op == STEP_PRECHECK)))
 		daemon_reply_problem(d, number, PROBLEM_JOURNAL_OPEN, "wait for it: GET /v1/state", "something else is not finished on this member");
 	else if (d->stopping)
 		daemon_reply_problem(d, number, PROBLEM_STOPPING, "ask again when it is back", "this agent is about to end");
 	else if (grant_take(d, route->id, plan, asker->name, &error))
-		daemon_reply_problem(d, number, PROBLEM_INTERNAL, error.next, "%s", error.what);
+		reply_not_written(d, number, &error);
 	else
 		reply_grant(d, number);
 }
@@ -389,10 +404,12 @@ static void delete_grant(struct daemon *d, uint32_t number, const struct route *
 		daemon_reply_problem(d, number, PROBLEM_NOT_HELD, NULL, "no run holds the grant of this member");
 	else if (strcmp(standing(d)->grant_run, route->id) != 0)
 		refuse_held_by_other(d, number);
+	else if (d->runner.book.broken)
+		refuse_broken(d, number);
 	else if (journal_is_open(d))
 		daemon_reply_problem(d, number, PROBLEM_JOURNAL_OPEN, "wait for it: GET /v1/state", "the run is not finished on this member: a step is under way, or the service may be disabled");
 	else if (grant_release(d, asker->name, &error))
-		daemon_reply_problem(d, number, PROBLEM_INTERNAL, error.next, "%s", error.what);
+		reply_not_written(d, number, &error);
 	else
 		daemon_reply(d, number, 204, "", NULL, 0, NULL);
 }
@@ -452,6 +469,8 @@ static bool fits_plan(struct daemon *d, uint32_t number, const char *run, int op
 
 static bool may_begin(struct daemon *d, uint32_t number, const char *run, int op)
 {
+	bool busy = d->job == DAEMON_STEP || d->job == DAEMON_RECOVERY;
+
 	if (d->stopping) {
 		daemon_reply_problem(d, number, PROBLEM_STOPPING, "ask again when it is back", "this agent is about to end");
 		return false;
@@ -464,12 +483,16 @@ static bool may_begin(struct daemon *d, uint32_t number, const char *run, int op
 		refuse_held_by_other(d, number);
 		return false;
 	}
-	if (d->job == DAEMON_STEP || d->job == DAEMON_RECOVERY || (op != STEP_PRECHECK && d->runner.book.state.disable_open)) {
+	if (!busy && d->runner.book.broken && op != STEP_PRECHECK) { /* before what only the journal holds open: nothing closes that now */
+		refuse_broken(d, number);
+		return false;
+	}
+	if (busy || d->runner.book.state.disable_open) {
 		daemon_reply_problem(d, number, PROBLEM_STEP_RUNNING, "GET /v1/state says which; ask again when it is over", "another step, or a recovery, is under way");
 		return false;
 	}
-	if (d->runner.book.broken && op != STEP_PRECHECK) {
-		daemon_reply_problem(d, number, PROBLEM_INTERNAL, "free or repair the file system of state_dir, then restart the agent", "the journal cannot be written: nothing is begun");
+	if (op != STEP_PRECHECK && !journal_has_room(d)) {
+		daemon_reply_problem(d, number, PROBLEM_INTERNAL, "finish the run by hand, release it, and begin another: then the journal is set aside", "the journal is nearly full: nothing is begun");
 		return false;
 	}
 	return op == STEP_PRECHECK || fits_plan(d, number, run, op);
@@ -563,8 +586,12 @@ static void put_hold(struct daemon *d, const struct frame *frame)
 		daemon_reply_problem(d, frame->number, PROBLEM_BAD_REQUEST, "for example 2026-01-02T03:04:05Z", "until is a time to come, in UTC");
 	else if (standing(d)->granted)
 		refuse_held_by_other(d, frame->number);
+	else if (situation_is_held(standing(d)) && strcmp(standing(d)->hold_owner, owner) != 0)
+		refuse_hold(d, frame->number);
+	else if (situation_is_held(standing(d)) && strcmp(standing(d)->hold_reason, reason) == 0 && standing(d)->hold_until_ms == until_ms)
+		daemon_reply_json(d, frame->number, 200, situation_hold(standing(d)));
 	else if (hold_set(d, owner, reason, until_ms, &error))
-		daemon_reply_problem(d, frame->number, PROBLEM_INTERNAL, error.next, "%s", error.what);
+		reply_not_written(d, frame->number, &error);
 	else
 		daemon_reply_json(d, frame->number, 200, situation_hold(standing(d)));
 	json_free(body);
@@ -575,7 +602,7 @@ static void delete_hold(struct daemon *d, uint32_t number, const struct asker *a
 	struct error error = {0};
 
 	if (standing(d)->held && hold_lift(d, asker->name, &error))
-		daemon_reply_problem(d, number, PROBLEM_INTERNAL, error.next, "%s", error.what);
+		reply_not_written(d, number, &error);
 	else
 		daemon_reply(d, number, 204, "", NULL, 0, NULL);
 }
@@ -640,6 +667,10 @@ static void get_metrics(struct daemon *d, uint32_t number)
 {
 	char *text = metrics_text(d);
 
+	if (!text) {
+		daemon_reply_problem(d, number, PROBLEM_INTERNAL, NULL, "no memory for the metrics");
+		return;
+	}
 	daemon_reply(d, number, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8", NULL, 0, text);
 	free(text);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -28,8 +29,10 @@ void daemon_reply(struct daemon *d, uint32_t number, int status, const char *typ
 	if (retry_s > 0)
 		(void)snprintf(retry, sizeof retry, "%u", retry_s);
 	frame = frame_of_strings(FRAME_REPLY, number, (uint32_t)status, fields);
-	if (d->front_fd >= 0 && channel_send(d->front_fd, &frame, -1, &error) != 0)
-		log_line(LOG_LEVEL_WARNING, "an answer did not reach the front", "why", error.what, NULL);
+	if (d->front_fd < 0 || channel_send(d->front_fd, &frame, -1, &error) == 0)
+		return;
+	log_line(LOG_LEVEL_ERROR, "an answer did not reach the front; it is not listened to any more", "why", error.what[0] ? error.what : "it does not read", NULL);
+	(void)shutdown(d->front_fd, SHUT_RDWR); /* noticed when it is read next */
 }
 
 void daemon_reply_json(struct daemon *d, uint32_t number, int status, struct json *top)
@@ -81,9 +84,18 @@ static bool is_idle(const struct daemon *d)
 	return d->job == DAEMON_IDLE || d->job == DAEMON_LOOK;
 }
 
-/* What cannot change while we run. 0, or -1 and ERROR. */
-static int check_same(const struct config *old, const struct config *new, struct error *error)
+/* Which appliance, and what of it: a run that is not over belongs to this one. */
+static bool is_elsewhere(const struct config *old, const struct config *new)
 {
+	return strcmp(old->cli.host, new->cli.host) != 0 || strcmp(old->xmi.url.text, new->xmi.url.text) != 0 ||
+	       strcmp(old->appliance.domain, new->appliance.domain) != 0 || strcmp(old->appliance.peering_object, new->appliance.peering_object) != 0;
+}
+
+/* What cannot change while we run. 0, or -1 and ERROR. */
+static int check_same(const struct config *old, const struct config *new, const struct journal_state *state, struct error *error)
+{
+	if ((state->run_open || state->disable_open || state->standing.granted) && is_elsewhere(old, new))
+		return error_set(error, ERROR_CONFIG, "finish or release the run first: GET /v1/state says which", "a run is not over: the appliance, its domain and its peering object stay what they are");
 	if (strcmp(old->agent.state_dir, new->agent.state_dir) != 0 || strcmp(old->agent.user, new->agent.user) != 0 || strcmp(old->agent.name, new->agent.name) != 0)
 		return error_set(error, ERROR_CONFIG, "systemctl restart drr-agent", "name, state_dir and user change with a restart only");
 	/* The jail was built for these. */
@@ -110,7 +122,7 @@ static int reload(struct daemon *d, struct error *error)
 	struct config *old = d->config;
 	struct error ignored = {0};
 
-	if (config_load(old->path, fresh, error) || config_require_host_key(fresh, error) || check_same(old, fresh, error))
+	if (config_load(old->path, fresh, error) || config_require_host_key(fresh, error) || check_same(old, fresh, &d->runner.book.state, error))
 		return -1;
 	watcher_close(d);
 	link_close(&d->runner.link);
@@ -215,8 +227,10 @@ static void read_front(struct daemon *d)
 			drop_front(d);
 		else if (got == CHANNEL_FRAME && frame.kind == FRAME_REQUEST)
 			api_request(d, &frame);
-		else
-			log_line(LOG_LEVEL_WARNING, "the front sent something that is no request", NULL);
+		else {
+			log_line(LOG_LEVEL_ERROR, "the front sent something that is no request; it is not listened to any more", NULL);
+			drop_front(d); /* the supervisor gives us another one when that one has ended */
+		}
 	}
 }
 
@@ -292,7 +306,7 @@ static int wait_for_more(struct daemon *d, struct error *error)
 	unsigned count = gather(d, fds, &until);
 	int number;
 
-	if (is_due(d))
+	if (is_due(d) || mono_reached(until, clock_now())) /* due already: no standstill */
 		until = clock_now();
 	number = loop_wait(&d->loop, fds, count, until, error);
 	if (number < 0)
@@ -333,6 +347,9 @@ static int start(struct daemon *d, struct error *error)
 	d->loop.timer_fd = d->loop.signal_fd = r->loop.timer_fd = r->loop.signal_fd = -1;
 	r->config = &d->run_config;
 	r->running = -1;
+	if (!plan_name_is_valid(d->config->agent.name))
+		return error_set(error, ERROR_CONFIG, "set name in [agent] to a short word, and restart", "[agent] name is \"%s\": as a member of a group it must be 1 to %d "
+				 "printable characters without blanks, commas, semicolons, = and %%", d->config->agent.name, PLAN_NAME_BYTES - 1);
 	if (loop_open(&d->loop, error) || link_init(&r->link, &d->run_config, error))
 		return -1;
 	if (logbook_open(&r->book, d->config->agent.state_dir, error)) {
@@ -342,7 +359,11 @@ static int start(struct daemon *d, struct error *error)
 		error_clear(error);
 	}
 	r->have_book = true;
-	return events_open(&d->events, d->config->agent.state_dir, error);
+	if (events_open(&d->events, d->config->agent.state_dir, error)) { /* worth less than the service; each event tries again */
+		log_line(LOG_LEVEL_ERROR, error->what, "next", error->next[0] ? error->next : NULL, NULL);
+		error_clear(error);
+	}
+	return 0;
 }
 
 static void clean_up(struct daemon *d)
@@ -375,7 +396,10 @@ static int work(struct daemon *d, struct error *error)
 		if (wait_for_more(d, error))
 			return -1;
 	}
-	daemon_tell(d, &(struct event){.kind = "agent", .name = "ended", .sentence = state->disable_open ? "THE SERVICE MAY BE DISABLED: drr-agent recover" : "the engine ends; nothing is left disabled by it"});
+	daemon_tell(d, &(struct event){.kind = "agent", .name = "ended",
+				       .sentence = d->unwritten            ? "the service is enabled again, but the journal could not be told: drr-agent recover"
+						   : state->disable_open ? "THE SERVICE MAY BE DISABLED: drr-agent recover"
+									 : "the engine ends; nothing is left disabled by it"});
 	return 0;
 }
 
@@ -394,7 +418,7 @@ int engine_main(const struct config *config)
 		log_line(LOG_LEVEL_ERROR, error.what, "next", error.next[0] ? error.next : NULL, NULL);
 		exit_code = error_exit_code(error.code);
 	} else {
-		exit_code = d->runner.book.state.disable_open ? 9 : 0;
+		exit_code = d->unwritten ? error_exit_code(ERROR_INTERNAL) : d->runner.book.state.disable_open ? 9 : 0;
 	}
 	clean_up(d);
 	return exit_code;

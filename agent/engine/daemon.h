@@ -25,6 +25,8 @@ enum {
 	DAEMON_WAITERS_MAX = 64,       /* requests that wait for something */
 	DAEMON_LOOK_WAIT_MS = 20000,   /* how long a request waits for fresh facts; then it gets what is known, with its age */
 	DAEMON_LOOK_PAUSE_MS = 5000,   /* after a look that failed, before the next: an appliance that is down is not hammered */
+	DAEMON_LOOK_REST_MS = 1000,    /* after any look: however many ask, the appliance has other things to do */
+	DAEMON_JOURNAL_SPARE_BYTES = 65536, /* of the journal, kept for what ends a step, a grant or a hold */
 	DAEMON_LINK_IDLE_MS = 30000,   /* an idle session is closed after this */
 	DAEMON_RESCUE_PAUSE_MS = 60000, /* after a rescue that did not succeed, before the next one */
 	DAEMON_FRAMES_A_TURN = 16,
@@ -37,6 +39,9 @@ enum {
 	TRACE_COMMAND_BYTES = 800,
 	STEP_PRECHECK = JOURNAL_OP_COUNT, /* as an op: reads only, and is not in the journal */
 };
+
+/* For whoever is told that the journal cannot be written. */
+#define DAEMON_BROKEN_NEXT "free or repair the file system of state_dir (df -h, df -i, dmesg), then restart the agent"
 
 enum daemon_job { DAEMON_IDLE, DAEMON_LOOK, DAEMON_STEP, DAEMON_RECOVERY };
 
@@ -118,6 +123,7 @@ struct daemon {
 	struct error look_error;       /* of the last look; ERROR_NONE: it was answered */
 	struct mono look_again_at, link_idle_at, recover_at;
 	bool stopping, reload_wanted;
+	bool unwritten;                /* the service was seen enabled again, and the journal could not be told */
 	struct run_request recovery_request;
 };
 
@@ -160,6 +166,8 @@ int grant_take(struct daemon *d, const char *run, const struct plan *plan, const
 int grant_release(struct daemon *d, const char *by, struct error *error);
 int hold_set(struct daemon *d, const char *owner, const char *reason, int64_t until_ms, struct error *error);
 int hold_lift(struct daemon *d, const char *by, struct error *error);
+/* Whether the journal has room for another step or hold, and for their ends. */
+bool journal_has_room(const struct daemon *d);
 /* Something is under way, or the service may be disabled by us. */
 bool journal_is_open(const struct daemon *d);
 

@@ -25,21 +25,23 @@ void look_want(struct daemon *d)
 		return;
 	d->job = DAEMON_LOOK;
 	d->look_stage = 0;
-	error_clear(&d->look_error);
 	d->counts.looks++;
 	(void)start_next(d);
 }
 
-static void end_look(struct daemon *d)
+/* WHY: NULL where it was answered. */
+static void end_look(struct daemon *d, const struct error *why)
 {
 	struct mono now = clock_now();
 
+	error_clear(&d->look_error);
+	if (why)
+		d->look_error = *why;
+
 	d->job = DAEMON_IDLE;
 	d->link_idle_at = mono_add_ms(now, DAEMON_LINK_IDLE_MS);
-	if (d->look_error.code == ERROR_NONE)
-		return;
-	d->counts.looks_failed++;
-	d->look_again_at = mono_add_ms(now, DAEMON_LOOK_PAUSE_MS);
+	d->look_again_at = mono_add_ms(now, why ? DAEMON_LOOK_PAUSE_MS : DAEMON_LOOK_REST_MS);
+	d->counts.looks_failed += why != NULL;
 }
 
 void look_turn(struct daemon *d)
@@ -50,12 +52,11 @@ void look_turn(struct daemon *d)
 
 	while (d->job == DAEMON_LOOK && link_step(link, clock_now()) != LINK_WAIT) {
 		if (link->status == LINK_FAILED && questions[d->look_stage].needed) {
-			d->look_error = link->error;
-			end_look(d);
+			end_look(d, &link->error);
 			return;
 		}
 		d->look_stage++;
 		if (!start_next(d))
-			end_look(d);
+			end_look(d, NULL);
 	}
 }

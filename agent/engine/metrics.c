@@ -1,8 +1,10 @@
 /* metrics.c - OpenMetrics 1.0 text, written line by line into one buffer. States are one-hot. What is not known has no sample. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "engine/daemon.h"
 #include "platform/clock.h"
 
@@ -24,8 +26,10 @@ static void gauge(struct buf *out, const char *name, const char *unit, const cha
 
 static void gauge_ms(struct buf *out, const char *name, const char *help, int64_t ms)
 {
+	uint64_t size = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
+
 	family(out, name, "gauge", "seconds", help);
-	(void)buf_printf(out, "%s %lld.%03lld\n", name, (long long)ms / 1000, (long long)ms % 1000);
+	(void)buf_printf(out, "%s %s%" PRIu64 ".%03" PRIu64 "\n", name, ms < 0 ? "-" : "", size / 1000, size % 1000);
 }
 
 static void counter(struct buf *out, const char *name, const char *help, uint64_t value)
@@ -34,12 +38,14 @@ static void counter(struct buf *out, const char *name, const char *help, uint64_
 	(void)buf_printf(out, "%s_total %llu\n", name, (unsigned long long)value);
 }
 
-/* A label's value: backslash, quotation mark and line end escaped. */
+/* A label's value: foreign bytes shown as text_escape() does (one that is no UTF-8 costs the whole text), then backslash and quotation mark escaped. */
 static void label(struct buf *out, const char *key, const char *value)
 {
+	char shown[4 * CONFIG_NAME_BYTES + 8];
+
 	(void)buf_printf(out, "%s=\"", key);
-	for (const char *p = value; *p; p++)
-		(void)(*p == '\n' ? buf_add_string(out, "\\n") : *p == '"' || *p == '\\' ? buf_printf(out, "\\%c", *p) : buf_add(out, p, 1));
+	for (const char *p = text_escape(shown, sizeof shown, value, strlen(value)); *p; p++)
+		(void)(*p == '"' || *p == '\\' ? buf_printf(out, "\\%c", *p) : buf_add(out, p, 1));
 	(void)buf_add_string(out, "\"");
 }
 
@@ -109,7 +115,7 @@ static void state(struct daemon *d, struct buf *out)
 	counter(out, "drr_looks_failed", "Looks that were not answered.", d->counts.looks_failed);
 	counter(out, "drr_recoveries", "Times that something left open had to be closed.", d->counts.recoveries);
 	gauge(out, "drr_events_newest", NULL, "Number of the newest event.", (int64_t)d->events.newest);
-	counter(out, "drr_events_lost", "Events that could not be stored since the last one that was.", d->events.lost);
+	counter(out, "drr_events_lost", "Events that could not be stored.", d->events.lost_ever);
 }
 
 static void steps(struct daemon *d, struct buf *out)

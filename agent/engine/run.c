@@ -3,9 +3,11 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "engine/runner.h"
+#include "engine/situation.h"
 #include "platform/clock.h"
 
 static struct runner the_runner; /* large; one run a process */
@@ -174,6 +176,22 @@ static int execute_prepared(struct runner *r)
 	return runner_finish(r);
 }
 
+/* Grants and holds of the daemon's interface stand in the journal, and count when no daemon runs, too. */
+static int check_standing(struct runner *r, struct error *error)
+{
+	const struct journal_standing *standing = &r->book.state.standing;
+	char next[ERROR_NEXT_MAX_BYTES];
+
+	if (standing->granted && strcmp(standing->grant_run, r->run) != 0) {
+		(void)snprintf(next, sizeof next, "drrctl resume %s; or, after a look at it: drrctl release %s; or take part in it: --run %s", standing->grant_run,
+			       standing->grant_run, standing->grant_run);
+		return error_set(error, ERROR_BUSY, next, "run %s of the group holds the grant of this member (asked for by %s)", standing->grant_run, standing->grant_by);
+	}
+	if (situation_is_held(standing))
+		return error_set(error, ERROR_BUSY, "ask its owner; then: drrctl unhold", "a hold is set on this member by %s: %s", standing->hold_owner, standing->hold_reason);
+	return 0;
+}
+
 int run_execute(const struct config *config, const struct run_request *request)
 {
 	struct runner *r = &the_runner;
@@ -191,7 +209,7 @@ int run_execute(const struct config *config, const struct run_request *request)
 	} while (opened == 2);
 	if (opened == 1) {
 		runner_adopt(r);
-		if (!request->dry_run && runner_check_request(r, &error))
+		if (!request->dry_run && (check_standing(r, &error) || runner_check_request(r, &error)))
 			return fail(r, &error);
 		exit_code = execute_prepared(r);
 	}

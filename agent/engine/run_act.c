@@ -188,7 +188,7 @@ static void take_mark(struct runner *r, struct mono now)
 		report_line(&r->report, "bounce", "started", "the log could not be looked at right before the bounce: a line of the last seconds could be an older one",
 			    error.what[0] ? error.what : NULL);
 	if (!source_mark(r->source, &mark))
-		return; /* no file yet: it is read from its start when it appears */
+		memset(&mark, 0, sizeof mark); /* no log yet: it is read from its start when it appears. And an earlier bounce's mark must not stand for this one */
 	(void)journal_add(&record, "mark", mark_format(&mark, text));
 	write_record(r, &record);
 }

@@ -297,6 +297,28 @@ static void say_next(const struct runner *r, int exit_code, char next[NEXT_BYTES
 		(void)snprintf(next, NEXT_BYTES, "drr-agent status -c %s; then: drr-agent run -c %s", file, file);
 }
 
+/* A run that holds the grant is driven by a coordinator, and what takes the lock is busy beside the daemon. */
+static bool has_coordinator(const struct runner *r)
+{
+	return r->have_book && r->book.state.standing.granted && strcmp(r->book.state.standing.grant_run, r->run) == 0;
+}
+
+/* Of what say_next() said, for whoever drives a run by the daemon. */
+static void say_next_coordinated(const struct runner *r, char next[NEXT_BYTES])
+{
+	bool watched = r->previous == RUN_SECOND || r->previous >= RUN_TRIGGER;
+
+	if (!has_coordinator(r) || (!strstr(next, "drr-agent run") && !strstr(next, "drr-agent recover")))
+		return;
+	if (r->verdict == RUN_ACT_NOW)
+		(void)snprintf(next, NEXT_BYTES, "on the appliance: switch domain %s; config; apic-gw-service; admin-state enabled; exit; exit -- the agent goes on trying, too",
+			       r->config->appliance.domain);
+	else if (r->flush_unknown && watched)
+		(void)snprintf(next, NEXT_BYTES, "drrctl status; then: drrctl release %s, and a new run", r->run);
+	else
+		(void)snprintf(next, NEXT_BYTES, "drrctl resume %s", r->run);
+}
+
 /* What a script that reads only the last line needs besides: which refusals, or why nobody was reached. */
 static void say_why(const struct runner *r, char *out, size_t size)
 {
@@ -317,7 +339,7 @@ static void say_sentence(const struct runner *r, char *out, size_t size)
 	const char *more = "";
 	char why[ERROR_WHAT_MAX_BYTES + 8];
 
-	if (r->flush_unknown && r->verdict == RUN_DONE)
+	if (r->flush_unknown && r->verdict == RUN_DONE && (r->saw_waiting || r->transactions > 0))
 		more = "; the flush had no clear answer, but the service waited for its registration and got it";
 	else if (r->flush_unknown)
 		more = "; the flush had no clear answer: it may or may not have happened";
@@ -356,12 +378,14 @@ int runner_finish(struct runner *r)
 
 	say_sentence(r, whole, sizeof whole);
 	say_next(r, exit_code, next);
+	say_next_coordinated(r, next);
 	if (record_end(r, exit_code, whole, next) && r->verdict == RUN_DONE) {
 		r->verdict = RUN_FAILED;
 		r->sentence = "all steps asked for are done, but the journal cannot be written and stays open";
 		exit_code = run_exit_code(r->verdict, r->flushed);
 		say_sentence(r, whole, sizeof whole);
 		say_next(r, exit_code, next);
+		say_next_coordinated(r, next);
 	}
 	report_end(&r->report, end_word(r->verdict), exit_code, whole, next);
 	return exit_code;
@@ -482,6 +506,7 @@ static int close_open_run(struct runner *r)
 	if (exit_code == 5)
 		(void)snprintf(next, sizeof next, "drr-agent run -c %s --run %s --steps %s", r->config->path, r->run,
 			       r->bounced ? "confirm,await" : "bounce,confirm,await");
+	say_next_coordinated(r, next);
 	if (record_end(r, exit_code || r->flushed ? exit_code : 4, sentence, next)) { /* flushed and 0: the configuration was back */
 		sentence = "the service is enabled as far as this agent changed it, but the journal cannot be written and stays open";
 		exit_code = exit_code ? exit_code : 4;

@@ -132,6 +132,13 @@ static struct json *peering_json(const struct situation *s)
 	return object;
 }
 
+static void set_time(struct json *object, const char *key, bool known, int64_t wall_ms)
+{
+	char when[CLOCK_TEXT_BYTES];
+
+	json_set_string(object, key, known ? clock_text(when, wall_ms) : NULL);
+}
+
 static struct json *log_json(const struct situation *s)
 {
 	struct json *object = json_object();
@@ -140,6 +147,7 @@ static struct json *log_json(const struct situation *s)
 	json_set_bool(object, "readable", s->log->readable);
 	json_set_string(object, "last_event", s->log->found ? s->log->code : NULL);
 	json_set_string(object, "last_event_time", s->log->found ? or_null(s->log->time) : NULL);
+	set_time(object, "as_of", s->log->readable, clock_wall_ms() - (s->lag_ms > 0 ? s->lag_ms : 0)); /* it was read up to then */
 	set_known(object, "lag_s", s->lag_ms >= 0, s->lag_ms / 1000); /* a foreground look has no watcher that could lag */
 	return object;
 }
@@ -172,13 +180,6 @@ static struct json *plan_json(const char *text)
 	}
 	json_set(object, "order", order);
 	return object;
-}
-
-static void set_time(struct json *object, const char *key, bool known, int64_t wall_ms)
-{
-	char when[CLOCK_TEXT_BYTES];
-
-	json_set_string(object, key, known ? clock_text(when, wall_ms) : NULL);
 }
 
 struct json *situation_grant(const struct journal_standing *standing)
@@ -235,7 +236,7 @@ struct json *situation_op(const struct journal_state *state, enum journal_op whi
 	json_set_string(object, "run", state->run);
 	json_set_string(object, "op", journal_op_name(which));
 	json_set_string(object, "state", op_state_word(op));
-	set_known(object, "exit", op->ended, op->exit_code);
+	set_known(object, "exit", op->ended && op->exit_code >= 0, op->exit_code);
 	json_set_string(object, "sentence", op->ended ? op->sentence : "under way");
 	json_set_string(object, "next", or_null(op->next));
 	json_set(object, "evidence", json_array());

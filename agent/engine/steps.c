@@ -26,6 +26,11 @@ bool journal_is_open(const struct daemon *d)
 	return d->job == DAEMON_STEP || d->job == DAEMON_RECOVERY || state->run_open || state->disable_open;
 }
 
+bool journal_has_room(const struct daemon *d)
+{
+	return d->runner.book.file_bytes + DAEMON_JOURNAL_SPARE_BYTES <= JOURNAL_FILE_MAX_BYTES;
+}
+
 /* ---- grants and holds ----------------------------------------------------------------------------------------- */
 
 static int write_standing(struct daemon *d, struct journal_record *record, struct error *error)
@@ -65,10 +70,17 @@ int grant_release(struct daemon *d, const char *by, struct error *error)
 
 int hold_set(struct daemon *d, const char *owner, const char *reason, int64_t until_ms, struct error *error)
 {
+	const struct journal_standing *standing = &d->runner.book.state.standing;
 	struct journal_record record = logbook_record(JOURNAL_HOLD, JOURNAL_STEP_NONE, "hold");
 	char until[24];
 
 	(void)snprintf(until, sizeof until, "%lld", (long long)until_ms);
+	if (standing->held && standing->hold_until_ms == until_ms && strcmp(standing->hold_owner, owner) == 0 && strcmp(standing->hold_reason, reason) == 0)
+		return 0; /* a request that came twice */
+	if (!journal_is_open(d) && logbook_rotate(&d->runner.book, error))
+		return -1;
+	if (!journal_has_room(d))
+		return error_set(error, ERROR_INTERNAL, "end what is open (GET /v1/state): a full journal is set aside when nothing stands in it", "the journal is nearly full");
 	if (journal_add(&record, "owner", owner) || journal_add(&record, "reason", reason) || journal_add(&record, "until", until))
 		return error_set(error, ERROR_REFUSED, "give a shorter reason", "the hold does not fit into the journal");
 	if (write_standing(d, &record, error))
@@ -111,16 +123,22 @@ static void take_report(void *context, const struct report_entry *entry)
 	if (entry->exit_code >= 0) {
 		step->exit_code = entry->exit_code;
 		(void)snprintf(step->sentence, sizeof step->sentence, "%s", entry->sentence);
-		(void)snprintf(step->next, sizeof step->next, "%s", entry->next);
+		(void)snprintf(step->next, sizeof step->next, "%s", d->runner.book.broken && entry->next[0] ? DAEMON_BROKEN_NEXT : entry->next);
 	} else {
 		(void)snprintf(step->phase, sizeof step->phase, "%s", entry->step);
 		keep_evidence(step, entry->sentence, entry->evidence);
 	}
-	(void)snprintf(name, sizeof name, "%s-%s", entry->exit_code >= 0 ? step_op_name(step->op) : entry->step, entry->state);
+	(void)snprintf(name, sizeof name, "%s-%s", entry->exit_code < 0 ? entry->step : d->job == DAEMON_RECOVERY ? "recover" : step_op_name(step->op), entry->state);
 	daemon_tell(d, &(struct event){.kind = "run", .name = name, .run = d->runner.run, .sentence = entry->sentence, .evidence = entry->evidence});
 }
 
 /* ---- a step --------------------------------------------------------------------------------------------------- */
+
+/* Once it was seen enabled it is nobody's business here any more: who disables it then, is not we. */
+static bool is_unwritten(const struct runner *r)
+{
+	return r->book.broken && r->book.state.disable_open && r->state == RUN_OVER && r->verdict != RUN_ACT_NOW;
+}
 
 static void end_step(struct daemon *d)
 {
@@ -143,7 +161,8 @@ static void end_step(struct daemon *d)
 	d->job = DAEMON_IDLE;
 	d->link_idle_at = mono_add_ms(clock_now(), DAEMON_LINK_IDLE_MS);
 	watcher_resume(d, have_mark ? &mark : NULL);
-	if (r->book.state.disable_open)
+	d->unwritten = d->unwritten || is_unwritten(r);
+	if (r->book.state.disable_open && !d->unwritten && d->recover_at.ms == INT64_MAX)
 		d->recover_at = mono_add_ms(clock_now(), DAEMON_RESCUE_PAUSE_MS);
 }
 
@@ -216,13 +235,18 @@ static void end_recovery(struct daemon *d)
 {
 	struct runner *r = &d->runner;
 	int exit_code = runner_end_recovery(r);
-	bool open = r->book.state.disable_open;
+	bool open;
 
 	trace_end(d);
+	d->unwritten = d->unwritten || is_unwritten(r);
+	open = r->book.state.disable_open && !d->unwritten;
 	d->job = DAEMON_IDLE;
 	d->link_idle_at = mono_add_ms(clock_now(), DAEMON_LINK_IDLE_MS);
 	d->recover_at = open ? mono_add_ms(clock_now(), DAEMON_RESCUE_PAUSE_MS) : MONO_NEVER;
-	log_line(open ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, open ? "THE SERVICE MAY BE DISABLED; it is tried again in a minute" : "what an earlier process left open is closed",
+	log_line(open || d->unwritten ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+		 open           ? "THE SERVICE MAY BE DISABLED; it is tried again in a minute"
+		 : d->unwritten ? "the service is enabled again, and the journal cannot be told"
+				: "what an earlier process left open is closed",
 		 "run", r->run, "exit", exit_code == 0 ? "0" : exit_code == 9 ? "9" : "5", NULL);
 	watcher_resume(d, NULL);
 }

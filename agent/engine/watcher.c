@@ -86,8 +86,13 @@ static void spool_rotate(struct daemon *d)
 
 	spool_path(d, "", path, sizeof path);
 	spool_path(d, ".1", old, sizeof old);
+	if (rename(path, old) != 0) { /* then it begins anew where it is */
+		d->watcher.gaps++;
+		(void)ftruncate(d->watcher.spool_fd, 0);
+		d->watcher.spool_bytes = 0;
+		return;
+	}
 	(void)close(d->watcher.spool_fd);
-	(void)rename(path, old);
 	spool_open(d);
 }
 
@@ -101,10 +106,13 @@ static void spool_line(struct daemon *d, const char *bytes, size_t length)
 		spool_rotate(d);
 	memcpy(line, bytes, length);
 	line[length] = '\n';
-	if (d->watcher.spool_fd >= 0 && write(d->watcher.spool_fd, line, length + 1) == (ssize_t)length + 1)
+	if (d->watcher.spool_fd >= 0 && write(d->watcher.spool_fd, line, length + 1) == (ssize_t)length + 1) {
 		d->watcher.spool_bytes += length + 1;
-	else
-		d->watcher.gaps++;
+		return;
+	}
+	d->watcher.gaps++;
+	if (d->watcher.spool_fd >= 0 && ftruncate(d->watcher.spool_fd, (off_t)d->watcher.spool_bytes) != 0)
+		log_line(LOG_LEVEL_ERROR, "a line of syslog was kept in part only", NULL); /* the next one would join it */
 }
 
 /* ---- the source */
@@ -201,5 +209,7 @@ unsigned watcher_poll(const struct daemon *d, struct pollfd *fds)
 
 struct mono watcher_deadline(const struct daemon *d)
 {
+	if (!d->watcher.source && (d->job == DAEMON_STEP || d->job == DAEMON_RECOVERY))
+		return MONO_NEVER; /* the run has the log */
 	return d->watcher.source ? source_deadline(d->watcher.source) : d->config->log.source == CONFIG_LOG_NONE ? MONO_NEVER : d->watcher.again_at;
 }

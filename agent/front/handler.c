@@ -42,8 +42,25 @@ static const char *static_type(const char *type)
 	return "application/octet-stream";
 }
 
+/* Takes WHOLE over; for a client that did not ask for OpenMetrics it is rewritten. */
+static void set_metrics_form(struct https_response *response, struct buf *whole, bool open_metrics, const char *type)
+{
+	size_t size = 2 * whole->len + 1;
+	char *memory = open_metrics ? NULL : malloc(size);
+	struct buf text;
+
+	if (!memory) {
+		set_body(response, static_type(type), whole->data, whole->len);
+		return;
+	}
+	buf_init(&text, memory, size);
+	(void)https_metrics_classic(whole->data, whole->len, &text);
+	free(whole->data);
+	set_body(response, "text/plain; version=0.0.4; charset=utf-8", memory, text.len);
+}
+
 /* The engine's text and ours behind it. */
-static void set_metrics(struct handler *handler, struct https_response *response, const struct exchange_reply *reply)
+static void set_metrics(struct handler *handler, struct https_response *response, const struct exchange_reply *reply, bool open_metrics)
 {
 	size_t size = reply->body_bytes + HTTPS_METRICS_MAX_BYTES;
 	struct https_server *server = atomic_load(&handler->server);
@@ -65,13 +82,13 @@ static void set_metrics(struct handler *handler, struct https_response *response
 		(void)buf_add(&text, reply->body, reply->body_bytes);
 	(void)https_metrics_write(&text, &counts, requests);
 	response->status = 200;
-	set_body(response, static_type(reply->type), memory, text.len);
+	set_metrics_form(response, &text, open_metrics, reply->type);
 }
 
-static void set_reply(struct handler *handler, struct https_response *response, const struct route *route, struct exchange_reply *reply)
+static void set_reply(struct handler *handler, struct https_response *response, const struct route *route, struct exchange_reply *reply, bool open_metrics)
 {
 	if (reply->status == 200 && route->name == ROUTE_METRICS) {
-		set_metrics(handler, response, reply);
+		set_metrics(handler, response, reply, open_metrics);
 	} else if (reply->status == 200 && route->name == ROUTE_OPENAPI) {
 		response->status = 200;
 		response->content_type = "application/json";
@@ -90,10 +107,10 @@ static void set_reply(struct handler *handler, struct https_response *response, 
 }
 
 static void set_result(struct handler *handler, struct https_response *response, const struct route *route, enum exchange_result result,
-		       struct exchange_reply *reply)
+		       struct exchange_reply *reply, bool open_metrics)
 {
 	switch (result) {
-	case EXCHANGE_ANSWERED: set_reply(handler, response, route, reply); break;
+	case EXCHANGE_ANSWERED: set_reply(handler, response, route, reply, open_metrics); break;
 	case EXCHANGE_NO_ENGINE:
 		set_problem(response, PROBLEM_ENGINE_RESTARTING, "the engine is being started; what was asked may or may not have been begun", again);
 		break;
@@ -140,7 +157,7 @@ static void ask(struct handler *handler, const struct https_request *request, st
 	result = exchange_ask(handler->exchange, fields, &reply);
 	if (waits)
 		exchange_wait_end(handler->exchange);
-	set_result(handler, response, route, result, &reply);
+	set_result(handler, response, route, result, &reply, request->open_metrics);
 }
 
 static void answer(struct handler *handler, const struct https_request *request, struct https_response *response)

@@ -1,6 +1,10 @@
 #include "front/https_metrics.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
 
 /* Ours, and those that the server refuses with; 0: all others. */
 static const int codes[HTTPS_METRICS_CODE_COUNT] = {200, 202, 204, 400, 403, 404, 405, 408, 409, 410, 411, 413, 417, 422, 429, 431, 500, 501, 503, 504, 0};
@@ -72,5 +76,52 @@ int https_metrics_write(struct buf *out, const struct https_counts *counts, cons
 		(void)buf_printf(out, "drr_https_certificate_expiry_seconds %" PRId64 "\n", counts->not_after_s);
 	}
 	(void)buf_add_string(out, "# EOF\n");
+	return out->overflow ? -1 : 0;
+}
+
+/* ---- the older format ----------------------------------------------------------------------------------------- */
+
+enum { NAME_BYTES = 96 };
+
+/* Whether TEXT says somewhere that the family NAME (LENGTH bytes) is of TYPE. */
+static bool has_type(const char *text, size_t count, const char *name, size_t length, const char *type)
+{
+	char line[NAME_BYTES + 32];
+	int wide = snprintf(line, sizeof line, "# TYPE %.*s %s\n", (int)length, name, type);
+
+	return wide > 0 && (size_t)wide < sizeof line && memmem(text, count, line, (size_t)wide);
+}
+
+static void classic_comment(const char *text, size_t count, const char *line, size_t length, struct buf *out)
+{
+	size_t name_at = strlen("# TYPE "), name_bytes = 0; /* as long as "# HELP " */
+	bool is_type = text_starts(line, length, "# TYPE ");
+	const char *name = line + name_at;
+	const char *suffix, *type = "gauge";
+
+	if (!is_type && !text_starts(line, length, "# HELP "))
+		return;
+	while (name_at + name_bytes < length && name[name_bytes] != ' ')
+		name_bytes++;
+	suffix = has_type(text, count, name, name_bytes, "counter") ? "_total" : has_type(text, count, name, name_bytes, "info") ? "_info" : "";
+	if (suffix[0] == '_' && suffix[1] == 't')
+		type = "counter";
+	if (is_type)
+		(void)buf_printf(out, "# TYPE %.*s%s %s\n", (int)name_bytes, name, suffix, type);
+	else
+		(void)buf_printf(out, "# HELP %.*s%s%.*s\n", (int)name_bytes, name, suffix, (int)(length - name_at - name_bytes), name + name_bytes);
+}
+
+int https_metrics_classic(const char *text, size_t count_bytes, struct buf *out)
+{
+	size_t offset = 0, length;
+	const char *line;
+
+	while (text_next_line(text, count_bytes, &offset, &line, &length)) {
+		if (length > 0 && line[0] == '#')
+			classic_comment(text, count_bytes, line, length, out);
+		else if (buf_add(out, line, length) == 0)
+			(void)buf_add_string(out, "\n");
+	}
 	return out->overflow ? -1 : 0;
 }

@@ -18,7 +18,7 @@ static const struct {
 	[ACCORD_FORBIDDEN] = {"forbidden", ERROR_PERMISSION, true, "a member does not let us act", "put the CN of our certificate into operators in [https] of its agent.conf"},
 	[ACCORD_JOURNAL_OPEN] = {"journal-open", ERROR_BUSY, true, "a member's journal holds something open: its service may be disabled, or something is under way",
 			       "drrctl status; on that member: drr-agent recover"},
-	[ACCORD_GRANT_HELD] = {"grant-held", ERROR_BUSY, true, "another run holds a member", "drrctl status; to finish that run: drrctl resume RUN; to give it up: drrctl release RUN"},
+	[ACCORD_GRANT_HELD] = {"grant-held", ERROR_BUSY, true, "another run holds a member", NULL /* accord_next() */},
 	[ACCORD_HOLD] = {"hold", ERROR_BUSY, true, "somebody holds a member back", "ask the owner; then: drrctl unhold"},
 	[ACCORD_OBJECT_DIFFERS] = {"object-differs", ERROR_REFUSED, true, "the members do not belong to one gateway service: their peering objects or domains differ",
 				 "drrctl status; correct group.conf, or domain and peering_object in the members' agent.conf"},
@@ -58,11 +58,6 @@ bool accord_is_final(enum accord_refusal refusal)
 const char *accord_sentence(enum accord_refusal refusal)
 {
 	return refusals[refusal].sentence;
-}
-
-const char *accord_next(enum accord_refusal refusal)
-{
-	return refusals[refusal].next;
 }
 
 enum error_code accord_error(enum accord_refusal refusal)
@@ -212,7 +207,21 @@ void accord_decide(const struct accord_input *input, struct accord_result *resul
 	result->plan.max_unavailable = input->max_unavailable;
 }
 
-/* ---- evidence ---- */
+/* ---- what to do, evidence ---- */
+
+const char *accord_next(enum accord_refusal refusal, const struct accord_input *input, char out[ERROR_NEXT_MAX_BYTES])
+{
+	const char *run = "RUN";
+
+	for (unsigned i = 0; i < input->count; i++)
+		if (input->states[i] && holds_another(input->states[i], input->run))
+			run = input->states[i]->grant.run;
+	if (refusal == ACCORD_GRANT_HELD)
+		(void)snprintf(out, ERROR_NEXT_MAX_BYTES, "to finish that run: drrctl resume %s; to give it up: drrctl release %s", run, run);
+	else
+		(void)snprintf(out, ERROR_NEXT_MAX_BYTES, "%s", refusals[refusal].next);
+	return out;
+}
 
 static const char *word_of(int tristate, const char *yes, const char *no)
 {

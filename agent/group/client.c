@@ -188,7 +188,7 @@ static void explain_loss(struct client *client)
 {
 	struct error met = client->error;
 
-	if (is_local(client) || client->reused || client->http.status != 0 || client->body_bytes > 0 || (met.code != ERROR_LOST && met.code != ERROR_ANSWER))
+	if (is_local(client) || client->heard || client->http.status != 0 || client->body_bytes > 0 || (met.code != ERROR_LOST && met.code != ERROR_ANSWER))
 		return;
 	error_clear(&client->error);
 	(void)error_set(&client->error, met.code, NULL, "%s (before any answer: perhaps it does not accept our certificate; its client_ca must hold it or its CA)", met.what);
@@ -211,7 +211,7 @@ static enum client_status finish(struct client *client)
 	struct error ignored = {0};
 
 	client->http_status = client->http.status;
-	client->reused = true;
+	client->reused = client->heard = true;
 	if (!client->http.keep)
 		drop_connection(client);
 	if (client->body_bytes > 0)

@@ -44,6 +44,7 @@ struct client {
 	struct transport *transport;
 	struct http_response http;
 	bool connected, reused, repeated;
+	bool heard; /* an answer came, some time */
 	struct mono deadline;
 	int64_t wait_ms;
 	char *request; /* may hold a token or a password: wiped when it has left */

@@ -7,6 +7,8 @@
 
 #include "base/options.h"
 
+#define GROUP_CONFIG_PATH "/etc/drr-agent/group.conf"
+
 enum {
 	GROUP_MEMBERS_MAX = 32,  /* of a group; the agents take no longer plans */
 	GROUP_NAME_BYTES = 64,   /* of a member's name, with its NUL */

@@ -321,6 +321,8 @@ static void refuse(struct phases *p, unsigned i, const struct phases_request *re
 	struct phases_member *m = &p->members[i];
 	bool step = request->ask == PHASES_ASK_STEP || request->ask == PHASES_ASK_WATCH;
 
+	if (request->ask == PHASES_ASK_STEP && answer->status < 500)
+		m->asked[request->op] = m->asked_before; /* this request has begun nothing */
 	if (problem->type == PROBLEM_NOT_GRANTED || (step && problem->type == PROBLEM_GRANT_HELD))
 		m->grant = PHASES_GRANT_NONE;
 	if (request->ask == PHASES_ASK_WATCH && answer->status == 404)

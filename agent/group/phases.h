@@ -5,7 +5,8 @@
  *  - one plan for a run, kept on every member with the grant; no flush before every member has granted;
  *  - a step is asked for with the number of the attempt; a member that has made this attempt answers with what came of it, and does nothing;
  *  - the bounces have one order over all coordinators: rounds of attempts, in a round the plan's order; one begins when fewer than max_unavailable of those before it are not yet seen to be over;
- *  - before the flush a failure ends the run, and the primary's grant goes first, so that nobody can flush a group whose grants are going; after the flush there is only forward. */
+ *  - before the flush a failure ends the run, and the primary's grant goes first: who drives the same run meanwhile finds it gone before it can flush; after the flush there
+ *    is only forward. */
 #ifndef DRR_GROUP_PHASES_H
 #define DRR_GROUP_PHASES_H
 

@@ -13,13 +13,32 @@ static const char *show(char out[SHOWN_BYTES], const char *text)
 	return text_escape(out, SHOWN_BYTES, text, strlen(text));
 }
 
-int show_error(const struct error *error)
+const char *show_command(const char *path, const char *next, char out[SHOW_COMMAND_BYTES])
 {
-	char shown[SHOWN_BYTES];
+	static const char name[] = "drrctl ";
+	struct buf text;
+
+	buf_init(&text, out, SHOW_COMMAND_BYTES);
+	while (*next) {
+		size_t length = strncmp(next, name, sizeof name - 1) == 0 ? sizeof name - 1 : 1;
+
+		if (length > 1)
+			length += strspn(next + length, "abcdefghijklmnopqrstuvwxyz");
+		(void)buf_add(&text, next, length);
+		if (length > sizeof name - 1 && path[0] && strcmp(path, GROUP_CONFIG_PATH) != 0)
+			(void)buf_printf(&text, " -g %s", path);
+		next += length;
+	}
+	return out;
+}
+
+int show_error(const char *path, const struct error *error)
+{
+	char shown[SHOWN_BYTES], next[SHOW_COMMAND_BYTES];
 
 	(void)fprintf(stderr, "drrctl: %s\n", show(shown, error->what));
 	if (error->next[0])
-		(void)fprintf(stderr, "next: %s\n", show(shown, error->next));
+		(void)fprintf(stderr, "next: %s\n", show(shown, show_command(path, error->next, next)));
 	return error_exit_code(error->code);
 }
 
@@ -59,7 +78,7 @@ static void print_member(const struct team *team, unsigned i)
 static struct json *refusals_json(const struct accord_input *input, const struct accord_result *result)
 {
 	struct json *array = json_array();
-	char evidence[ACCORD_EVIDENCE_BYTES];
+	char evidence[ACCORD_EVIDENCE_BYTES], next[ERROR_NEXT_MAX_BYTES];
 
 	for (unsigned i = 0; i < ACCORD_REFUSAL_COUNT; i++) {
 		struct json *object;
@@ -70,7 +89,7 @@ static struct json *refusals_json(const struct accord_input *input, const struct
 		json_set_string(object, "name", accord_name((enum accord_refusal)i));
 		json_set_string(object, "sentence", accord_sentence((enum accord_refusal)i));
 		json_set_string(object, "evidence", accord_evidence((enum accord_refusal)i, input, evidence));
-		json_set_string(object, "next", accord_next((enum accord_refusal)i));
+		json_set_string(object, "next", accord_next((enum accord_refusal)i, input, next));
 		json_add(array, object);
 	}
 	return array;
@@ -106,7 +125,7 @@ void show_status(const struct team *team, bool json)
 {
 	struct accord_input input;
 	struct accord_result result;
-	char evidence[ACCORD_EVIDENCE_BYTES], shown[SHOWN_BYTES];
+	char evidence[ACCORD_EVIDENCE_BYTES], shown[SHOWN_BYTES], advice[ERROR_NEXT_MAX_BYTES], next[SHOW_COMMAND_BYTES];
 
 	team_fill_input(team, &input);
 	accord_decide(&input, &result);
@@ -121,7 +140,7 @@ void show_status(const struct team *team, bool json)
 		if (!(result.refused & 1u << i) || i == ACCORD_UNREACHABLE)
 			continue;
 		(void)printf("a run would be refused: %s\n  %s\n", accord_sentence((enum accord_refusal)i), show(shown, accord_evidence((enum accord_refusal)i, &input, evidence)));
-		(void)printf("  next: %s\n", accord_next((enum accord_refusal)i));
+		(void)printf("  next: %s\n", show(shown, show_command(team->config->path, accord_next((enum accord_refusal)i, &input, advice), next)));
 	}
 }
 

@@ -13,7 +13,12 @@ void show_refusals(struct team *team, const struct accord_input *input, const st
 /* What a run would do, in sentences (not JSON). */
 void show_plan(const struct team *team, const struct accord_result *result);
 
-/* "drrctl: WHAT", "next: NEXT" on standard error; the exit code of the error. */
-int show_error(const struct error *error);
+enum { SHOW_COMMAND_BYTES = 2048 };
+
+/* NEXT with "-g PATH" in each command of drrctl, unless PATH is the usual one: so it can be pasted. Returns OUT. */
+const char *show_command(const char *path, const char *next, char out[SHOW_COMMAND_BYTES]);
+
+/* "drrctl: WHAT", "next: NEXT" on standard error; the exit code of the error. PATH: of group.conf, as given. */
+int show_error(const char *path, const struct error *error);
 
 #endif

@@ -61,11 +61,15 @@ static int wait_for(struct team *team, struct mono deadline, struct client *extr
 	return loop_wait(&team->loop, fds, count, deadline, error);
 }
 
-/* Until nobody is at work any more. */
-static int finish_asking(struct team *team, struct error *error)
+int team_ask(struct team *team, bool only_wanted, const char *method, const char *target, const char *body, struct error *error)
 {
-	unsigned count = team->config->member_count, open;
+	unsigned count = team->config->member_count, open = 0;
 
+	for (unsigned i = 0; i < count; i++) {
+		team->members[i].client.status = CLIENT_IDLE;
+		if (!only_wanted || team->members[i].wanted)
+			client_start(&team->members[i].client, method, target ? target : team->members[i].target, body, NULL, 0, clock_now());
+	}
 	for (;;) {
 		int got;
 
@@ -82,30 +86,11 @@ static int finish_asking(struct team *team, struct error *error)
 	}
 }
 
-int team_ask(struct team *team, bool only_wanted, const char *method, const char *target, const char *body, struct error *error)
-{
-	for (unsigned i = 0; i < team->config->member_count; i++) {
-		team->members[i].client.status = CLIENT_IDLE;
-		if (!only_wanted || team->members[i].wanted)
-			client_start(&team->members[i].client, method, target, body, NULL, 0, clock_now());
-	}
-	return finish_asking(team, error);
-}
-
-int team_ask_each(struct team *team, team_target_function *target, void *context, struct error *error)
-{
-	char text[TEAM_TARGET_BYTES];
-
-	for (unsigned i = 0; i < team->config->member_count; i++)
-		if (team->members[i].wanted)
-			client_start(&team->members[i].client, "GET", target(context, i, text), NULL, NULL, 0, clock_now());
-	return finish_asking(team, error);
-}
-
 /* What a member said to a question for its state. */
 static void take_look(struct team_member *member)
 {
 	const struct client *client = &member->client;
+	struct view_problem problem;
 
 	member->seen = member->forbidden = false;
 	if (client->status == CLIENT_FAILED) {
@@ -116,20 +101,27 @@ static void take_look(struct team_member *member)
 		member->seen = true;
 		return;
 	}
-	view_read_problem(client->answer, client->http_status, &member->problem);
+	view_read_problem(client->answer, client->http_status, &problem);
 	member->forbidden = client->http_status == 403;
 	if (client->http_status == 200)
 		(void)snprintf(member->trouble, sizeof member->trouble, "its state is not what this version expects");
 	else
-		memcpy(member->trouble, member->problem.sentence, sizeof member->trouble); /* both VIEW_SENTENCE_BYTES */
+		(void)snprintf(member->trouble, sizeof member->trouble, "%s", problem.sentence);
 }
 
 int team_look(struct team *team, struct error *error)
 {
 	if (team_ask(team, false, "GET", state_now, NULL, error) != 0)
 		return -1;
-	for (unsigned i = 0; i < team->config->member_count; i++)
+	for (unsigned i = 0; i < team->config->member_count; i++) {
 		take_look(&team->members[i]);
+		team->members[i].wanted = team->members[i].client.status == CLIENT_FAILED && team->members[i].client.error.code == ERROR_LOST;
+	}
+	if (team_ask(team, true, "GET", state_now, NULL, error) != 0) /* a connection that broke: once more */
+		return -1;
+	for (unsigned i = 0; i < team->config->member_count; i++)
+		if (team->members[i].wanted)
+			take_look(&team->members[i]);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
 import json
 import os
 import pty
-import select
+import selectors
 import signal
 import subprocess
 import time
@@ -249,9 +249,11 @@ def at_terminal(world, arguments, answer):
     process = subprocess.Popen([world.exe, "audit", *arguments], stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     os.close(slave)
     out, typed, deadline = b"", False, time.monotonic() + LIMIT_S
+    watch = selectors.PollSelector()        # select() ends at descriptor 1023, and many cases run at once
+    watch.register(process.stdout, selectors.EVENT_READ)
     try:
         while time.monotonic() < deadline:
-            ready, _, _ = select.select([process.stdout], [], [], 1)
+            ready = watch.select(1)
             piece = os.read(process.stdout.fileno(), 4096) if ready else None
             if piece == b"":
                 break

@@ -1,5 +1,8 @@
 """When the management server does not do its part: said as such, the service enabled, no second flush.  Real time passes here."""
 
+import os
+import shutil
+
 from harness import World, case, check, contains, equal
 
 
@@ -52,3 +55,19 @@ def another_event():
         world.lab.call("webhook", member="gw1")
         equal(agent.result().exit, 0, "exit")
         check(world.count("webhook", answer="202") == 1, "the second event was not accepted")
+
+
+@case("resume: the log's file was not there at the bounce, and is at the confirm")
+def _():
+    for again in (False, True):
+        with World(members=1) as world:
+            log, later = world.lab.member("gw1").log_file, os.path.join(world.directory, "later.log")
+            config = world.config("gw1", log__file=later)
+            if again:       # a bounce before, with a mark that must not stand for the second one
+                shutil.copy(log, later)
+                equal(world.call(config, "run", "--run", "r1", "--steps", "bounce").exit, 0, "the first bounce")
+                os.unlink(later)
+            equal(world.call(config, "run", "--run", "r1", "--steps", "bounce").exit, 0, "bounce")
+            world.lab.wait_effect("log_line", member="gw1", code="0x88e000d7")
+            shutil.copy(log, later)
+            equal(world.call(config, "run", "--run", "r1", "--steps", "confirm").exit, 0, "confirm")

@@ -1,13 +1,16 @@
-"""The daemon: `drr-agent serve`, three processes and their interface, driven over the Unix socket.  The sweep over the journal's writes is in cases_daemon_kill.py."""
+"""The daemon: `drr-agent serve`, three processes and their interface, driven over the Unix socket.
+
+What else may go wrong is in cases_daemon_faults.py, kill -9 at the journal's writes in cases_daemon_kill.py.
+"""
 
 import json
 import os
-import signal
 import threading
 import time
+import zlib
 
 from daemon import OPS, Daemon, plan_of, wait_until
-from harness import World, case, check, contains, equal
+from harness import Failed, World, case, check, contains, equal
 
 SOLO = plan_of("gw1", ["gw1"])
 
@@ -89,6 +92,31 @@ def whole_run():
         for name in order:
             equal(world.lab.get(f"{name}.service")["state"], "up", name)
             world.closed(group[name].config)
+
+
+@case("daemon: three coordinators drive one run at once", slow=True)
+def coordinators():
+    with World(initial_primary="gw2") as world, Daemon(world) as daemon:
+        failed = []
+
+        def drive():
+            try:
+                daemon.grant("r1", SOLO)
+                told = daemon.resume("r1")
+                equal([told[op]["state"] for op in OPS], ["done"] * len(OPS), "steps")
+            except Failed as why:
+                failed.append(why)
+        threads = [threading.Thread(target=drive) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failed:
+            raise failed[0]
+        daemon.release("r1")
+        equal((world.count("flush"), world.bounced()), (1, 1), "flushes, bounces")
+        equal({op: step["attempt"] for op, step in daemon.state()["run"]["steps"].items()}, {op: 1 for op in OPS}, "attempts")
+        world.closed(daemon.config)
 
 
 @case("daemon: ready, status and stop are told to systemd")
@@ -189,7 +217,8 @@ def holds():
     hold = {"owner": "alice", "reason": "change 4711", "until": until(3600)}
     with World(members=1) as world:
         with Daemon(world) as daemon:
-            for bad in ({**hold, "until": until(-5)}, {**hold, "until": "tomorrow"}, {**hold, "owner": ""}, {"owner": "a"}, {**hold, "x": 1}, {**hold, "reason": "x" * 4000}):
+            for bad in ({**hold, "until": until(-5)}, {**hold, "until": "tomorrow"}, {**hold, "owner": ""}, {"owner": "a"}, {**hold, "x": 1},
+                        {**hold, "reason": "x" * 4000}):
                 equal(daemon.call("PUT", "/v1/hold", bad).problem, "bad-request", f"hold {bad}")
             equal(daemon.call("PUT", "/v1/hold", hold).status, 200, "hold")
             daemon.crash()
@@ -211,6 +240,33 @@ def holds():
         world.unchanged()
 
 
+def big_journal(path):
+    """More than half of what it may hold, of runs that are over."""
+    with open(path, "wb") as file:
+        sequence = 0
+        while file.tell() < 600 * 1024:
+            for content in (f"begin r{sequence} - steps=confirm", f"step r{sequence} confirm sentence=" + "x" * 800, f"end r{sequence} - exit=0"):
+                sequence += 1
+                payload = f"{sequence} 2026-01-02T03:04:05.678Z {content}".encode()
+                file.write(b"DRR1 %04d %08x " % (len(payload), zlib.crc32(payload)) + payload + b"\n")
+
+
+@case("daemon: holds that come and go do not fill the journal")
+def hold_journal():
+    with World(members=1) as world:
+        config = world.config("gw1")
+        state_dir = os.path.join(world.state_dir("gw1"), "state")
+        big_journal(os.path.join(state_dir, "journal"))
+        hold = {"owner": "alice", "reason": "change 4711", "until": until(3600)}
+        with Daemon(world, config=config) as daemon:
+            equal([daemon.call("PUT", "/v1/hold", hold).status for _ in range(3)], [200] * 3, "a hold, again and again")
+            daemon.crash()
+        equal([r["kind"] for r in world.journal(config)], ["hold"], "the journal, which was set aside")
+        with Daemon(world, config=config) as daemon:
+            equal(daemon.state()["hold"]["owner"], "alice", "the hold behind a crash")
+            equal(daemon.call("DELETE", "/v1/hold").status, 204, "lifted")
+
+
 # ---- steps
 
 @case("daemon: steps that may not begin, and overrides", slow=True)
@@ -226,8 +282,8 @@ def step_refusals():
         for op in ("primary", "flush"):
             equal(gw1.post("r1", op).problem, "not-primary-of-plan", op)
         equal(gw2.post("r1", "bounce").problem, "flush-first", "bounce of the primary")
-        for bad in ({}, {"run": "r1"}, {"run": "r1", "op": "nothing"}, {"run": "r/1", "op": "flush"}, {"run": "x" * 64, "op": "flush"}, {"run": "r1", "op": "flush", "more": 1},
-                    {"run": "r1", "op": "flush", "overrides": ["force"]}, {"run": "r1", "op": "flush", "overrides": "drr-under-way"}):
+        for bad in ({}, {"run": "r1"}, {"run": "r1", "op": "nothing"}, {"run": "r/1", "op": "flush"}, {"run": "x" * 64, "op": "flush"},
+                    {"run": "r1", "op": "flush", "more": 1}, {"run": "r1", "op": "flush", "overrides": ["force"]}, {"run": "r1", "op": "flush", "overrides": "drr-under-way"}):
             equal(gw2.call("POST", "/v1/steps", bad).problem, "bad-request", f"body {bad}")
         world.unchanged()
         for op in ("confirm", "await"):
@@ -255,7 +311,8 @@ def step_refusals():
 @case("daemon: requests that are none")
 def bad_requests():
     with World(members=1) as world, Daemon(world) as daemon:
-        for method, path, status, problem in (("GET", "/v1/nothing", 404, "not-found"), ("POST", "/v1/state", 405, "method-not-allowed"), ("GET", "/v1/steps/r1.flush", 404, "not-found"),
+        for method, path, status, problem in (("GET", "/v1/nothing", 404, "not-found"), ("POST", "/v1/state", 405, "method-not-allowed"),
+                                              ("GET", "/v1/steps/r1.flush", 404, "not-found"),
                                               ("GET", "/v1/steps/r1", 404, "not-found"), ("GET", "/v1/events?limit=0", 400, "bad-request"),
                                               ("GET", "/v1/events?after=-1", 400, "bad-request"), ("GET", "/v1/steps/r1.flush?wait_s=61", 400, "bad-request"),
                                               ("PUT", "/v1/grant/a%2Fb", 404, "not-found"), ("DELETE", "/v1/grant/none", 404, "not-held")):
@@ -263,7 +320,8 @@ def bad_requests():
             check((answer.status, answer.problem) == (status, problem) or (answer.status, problem) == (400, "not-found"), method, path, "gave", answer)
         check(daemon.call("PUT", "/v1/grant/r1", {"primary": "x" * 20000}).problem == "body-too-large", "a large body")
         contains(daemon.call("POST", "/v1/state").headers["Allow"], "GET")
-        metrics = daemon.call("GET", "/metrics")
+        contains(daemon.call("GET", "/metrics").text, "drr_engine_state", "drr_https_requests_total")
+        metrics = daemon.call("GET", "/metrics", Accept="application/openmetrics-text; version=1.0.0")
         check(metrics.text.endswith("# EOF\n"), "the metrics' end:", metrics.text[-200:])
         check("paths" in daemon.call("GET", "/v1/openapi.json").json, "openapi.json")
         equal((daemon.call("GET", "/livez").status, daemon.call("GET", "/readyz?verbose").status), (200, 200), "livez, readyz")
@@ -356,3 +414,28 @@ def events():
             equal(rest[0]["n"], gone["oldest"], "the oldest")
             check(gone["oldest"] > whole[-1]["n"], "the first file is gone")
             daemon.events()         # 0: from the oldest on
+
+
+@case("daemon: its grants and holds count for a run by hand, too")
+def run_by_hand():
+    with World(members=1) as world:
+        config = world.config("gw1")
+        with Daemon(world, config=config) as daemon:
+            daemon.grant("r1", plan_of("gw1", ["gw1"]))
+            daemon.stop()
+        mark = world.mark()
+        result = world.call(config, "run")
+        equal(result.exit, 6, "exit beside a grant")
+        contains(result.last["sentence"], "r1", "grant")
+        contains(result.last["next"], "drrctl release r1")
+        world.unchanged(mark)
+        equal(world.call(config, "run", "--run", "r1", "--steps", "bounce").exit, 0, "exit of the run that holds it")
+        with Daemon(world, config=config) as daemon:
+            daemon.release("r1")
+            equal(daemon.call("PUT", "/v1/hold", {"owner": "alice", "reason": "change 4711", "until": "2999-01-01T00:00:00Z"}).status, 200, "hold")
+            daemon.stop()
+        mark = world.mark()
+        result = world.call(config, "run")
+        equal(result.exit, 6, "exit beside a hold")
+        contains(result.last["sentence"], "alice", "change 4711")
+        world.unchanged(mark)

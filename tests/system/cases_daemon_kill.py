@@ -184,7 +184,8 @@ def judge(world, daemon, point, told, mark, struck):
     ends = {op: told[op]["state"] for op in told}
     whole = all(ends.get(op) == "done" for op in OPS if op != "flush") and (ends.get("flush") == "done" or flushes == 1)
     if not whole:       # the one way: nobody knows whether it flushed, and it did not
-        check(ends.get("flush") == "failed" and "may or may not" in str(told["flush"]["sentence"]) + str(told.get("confirm", {}).get("sentence")), "the run is not whole:", told)
+        check(ends.get("flush") == "failed", "the run is not whole:", told)
+        check("may or may not" in told["flush"]["sentence"] + told.get("confirm", {}).get("sentence", ""), "the flush was not unknown:", told)
     if whole or flushes:
         equal(flushes, 1, "flushes of a run that is whole")
         check(told["confirm"]["state"] == "done" and told["await"]["state"] == "done", "flushed, and not completed:", told)

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 
 from harness import AGENT, LIMIT_S, case, check, contains, equal
@@ -136,6 +135,11 @@ def run_of_three():
         for step in ("precheck", "grant", "bounce", "confirm", "await", "release"):
             equal(sorted(x["member"] for x in lines if x["step"] == step and x["state"] == "done"), ["gw1", "gw2", "gw3"], step)
         equal([x["member"] for x in lines if x["step"] == "flush" and x["state"] == "done"], ["gw1"], "flush")
+        seen = len(c.fake.log)
+        code, again = c.run("run", "--run", lines[-1]["run"])
+        equal(code, 3, "a run's id once more")
+        contains(again[-1]["sentence"], "had a run")
+        equal(len(c.fake.log), seen, "what happened")
 
 
 @case("drrctl: together, and a rolling pair")
@@ -351,27 +355,15 @@ def two_coordinators():
 
 @case("drrctl: answers are lost")
 def lost_answers():
-    with ctl() as c:
-        stop = threading.Event()
-
-        def lose():
-            while not stop.wait(0.07):
-                for agent in c.agents.values():
-                    agent.lose_answers = 1
-
-        thread = threading.Thread(target=lose)
-        thread.start()
-        try:
-            time.sleep(0.01)
+    for every in (2, 3, 4):
+        with ctl() as c:
+            for number, agent in enumerate(c.agents.values()):
+                agent.lose_every = every
+                agent.requests = [None] * number    # not all in the same places
             code, lines = c.run("run")
-        finally:
-            stop.set()
-            thread.join()
-        if code == 8:       # the look itself was hit
-            code, lines = c.run("run")
-        equal(code, 0, lines[-1])
-        c.check_whole()
-        equal([c.fake.count("disabled", n) for n in c.agents], [1, 1, 1], "bounces")
+            equal(code, 0, lines[-1])
+            c.check_whole()
+            equal([c.fake.count("disabled", n) for n in c.agents], [1, 1, 1], "bounces")
 
 
 @case("drrctl: a bounce fails, the rest goes on, resume completes")
@@ -381,7 +373,7 @@ def bounce_fails():
         code, lines = c.run("run", "--run", "r1")
         equal(code, 5)
         contains(lines[-1]["sentence"], "gw2", "the appliance said no")
-        contains(lines[-1]["next"], "drrctl resume r1")
+        contains(lines[-1]["next"], f"drrctl resume -g {c.conf} r1")
         equal(c.agents["gw3"].steps["await"]["state"], "done")
         check(all(a.grant for a in c.agents.values()), "the grants are gone")
         code, _, err = c.call("release", "r1")
@@ -400,7 +392,7 @@ def may_be_disabled():
         code, lines = c.run("run", "--run", "r1")
         equal(code, 9)
         contains(lines[-1]["sentence"], "gw2 may be disabled", "act now")
-        contains(lines[-1]["next"], "on gw2", "drr-agent recover", "drrctl resume r1")
+        contains(lines[-1]["next"], "on gw2", "drr-agent recover", f"drrctl resume -g {c.conf} r1")
         equal(c.fake.count("disabled", "gw3"), 0, "bounces of gw3")
         equal(c.call("release", "r1")[0], 6, "release while a journal is open")
         c.agents["gw2"].enabled = True
@@ -432,6 +424,7 @@ def adopts():
         code, lines = c.run("run")
         equal(code, 6)
         check(any("r1" in x.get("evidence", "") for x in lines), "the other run is not named")
+        contains(lines[-1]["next"], f"drrctl resume -g {c.conf} r1")
         equal(c.run("run", "--adopt-after-s", "3600")[0], 6, "too young")
         time.sleep(1.2)
         code, lines = c.run("run", "--adopt-after-s", "1")
@@ -461,7 +454,7 @@ def interrupted():
         equal(code, 5)
         last = json.loads(out.splitlines()[-1])
         contains(last["sentence"], "after the flush")
-        contains(last["next"], "drrctl resume r1")
+        contains(last["next"], f"drrctl resume -g {c.conf} r1")
         equal(c.run("resume", "r1")[0], 0)
         c.check_whole()
 
@@ -570,6 +563,39 @@ def run_nudges():
 
 
 # ---- outputs
+
+@case("drrctl: report")
+def report():
+    with ctl() as c:
+        page = os.path.join(c.directory, "page.html")
+        for number, agent in enumerate(c.agents.values()):
+            for i in range(0, 450 * number):        # more than a page of another run's
+                agent.event("r0", "bounce", f"{i}")
+        c.agents["gw3"].events_gone = 10
+        c.agents["gw2"].fails["confirm"] = [("failed", 5, "<script>alert(1)</script> & \"more\"")]
+        equal(c.run("run", "--run", "r1")[0], 0)
+        code, out, err = c.call("report", "r1", "--html", page, "--json")
+        equal(code, 0, err)
+        told = json.loads(out)
+        equal((told["run"], told["group"], [m["name"] for m in told["members"]]), ("r1", "test", ["gw1", "gw2", "gw3"]), "the report")
+        equal(told["members"][0]["steps"]["flush"]["state"], "done")
+        for member in told["members"]:
+            equal({e["run"] for e in member["events"]}, {"r1"}, "runs of the events")
+            equal([e["event"] for e in member["events"]].count("await"), 1, "events of await of " + member["name"])
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+        check("<script" not in text, "the members' text is taken for HTML")
+        contains(text, "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;more&quot;", 'class="bounce"', "% of flush", "</html>")
+        check("http" not in text.replace('http-equiv="Content-Security-Policy"', ""), "the page wants something from elsewhere")
+        c.agents["gw3"].away = True
+        told = json.loads(c.call("report", "r1", "--json")[1])
+        check(told["members"][2]["error"] and not told["members"][0]["error"], "who does not answer is not told")
+        code, _, err = c.call("report", "r9")
+        equal(code, 3)
+        contains(err, "no member that answers knows of a run r9")
+        equal(c.call("report", "r1", "--html", "/nonexistent/page.html")[0], 4)
+        equal(c.call("report")[0], 2)
+
 
 @case("drrctl: the table on a terminal")
 def terminal():

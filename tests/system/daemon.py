@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from harness import LIMIT_S, Failed, check, contains, equal
+from harness import LIMIT_S, Failed, check, equal
 
 ROLES = ("serve", "engine", "front")
 OPS = ("primary", "flush", "bounce", "confirm", "await")
@@ -231,11 +231,11 @@ class Daemon:
 
     # ---- asking
 
-    def call(self, method, path, body=None, timeout=LIMIT_S):
+    def call(self, method, path, body=None, timeout=LIMIT_S, **headers):
         connection = Socket(os.path.join(self.state_dir, "api.sock"), timeout)
         try:
             text = None if body is None else json.dumps(body)
-            connection.request(method, path, body=text, headers={} if body is None else {"Content-Type": "application/json"})
+            connection.request(method, path, body=text, headers=headers if body is None else {"Content-Type": "application/json", **headers})
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read().decode())
         finally:
@@ -353,7 +353,10 @@ class Daemon:
 
 
 def trace(pid, path, journal, inject=()):
-    """strace on the process PID: its writes and syncs of the file JOURNAL go to PATH; INJECT: (call, what), as in strace -e inject=CALL:WHAT.  Returns when it is attached."""
+    """strace on the process PID: its writes and syncs of the file JOURNAL go to PATH.  Returns when it is attached.
+
+    INJECT: (call, what), as in strace -e inject=CALL:WHAT.
+    """
     command = ["strace", "-p", str(pid), "-qq", "-s", "200", "-o", path, "-P", journal, "-e", "trace=write,fdatasync"]
     for call, what in inject:
         command += ["-e", f"inject={call}:{what}"]

@@ -64,9 +64,10 @@ class FakeAgent:
         self.fails = {}             # op: [(state, exit, sentence), ...] for the attempts to come
         self.override = {}          # what its state says instead: {"peering": {"object": "other"}}
         self.operators = ["drrctl"]
-        self.lose_answers = 0       # so many requests are served and then not answered
+        self.lose_every = 0         # every so many requests one is served and then not answered
         self.away = False           # connections are closed before anything is read
         self.requests = []
+        self.events, self.events_gone = [], 0
         self.server = None
 
     # ---- what it does
@@ -99,8 +100,13 @@ class FakeAgent:
             step.update(state=state, exit=code, sentence=sentence, ended=now_text(), evidence=[f"evidence of {op}"])
             if op == "bounce":
                 step["disabled_ms"] = int(self.step_s[op] * 1000)
+            self.event(step["run"], op, sentence)
             self.group.note(op, self.name, state)
             self.group.news.notify_all()
+
+    def event(self, run, name, sentence):
+        self.events.append({"n": len(self.events) + 1, "time": now_text(), "kind": "run", "event": name, "code": None, "run": run, "sentence": sentence,
+                            "evidence": f"% of {name}"})
 
     # ---- what it answers
 
@@ -121,7 +127,7 @@ class FakeAgent:
                 "peering": peering, "service": {"admin_state": "enabled" if self.enabled else "disabled", "op_state": "up" if self.enabled else "down"},
                 "collections": 4, "log": {"source": "file", "last_event": self.last_event, "last_event_time": now_text(), "lag_s": 0},
                 "journal": {"open": bool(running) or not self.enabled}, "grant": self.grant, "hold": self.hold, "run": run, "step": running[0] if running else None,
-                "agent": {"version": "0.1.0", "started": now_text(), "events_newest": 0}, "as_of": now_text(), "age_ms": 3}
+                "agent": {"version": "0.1.0", "started": now_text(), "events_newest": len(self.events)}, "as_of": now_text(), "age_ms": 3}
         for part, values in self.override.items():
             if isinstance(values, dict) and isinstance(body.get(part), dict):
                 body[part].update(values)
@@ -210,6 +216,11 @@ class FakeAgent:
                 return self.post_step(body)
             if method == "GET" and path.startswith("/v1/steps/"):
                 return self.get_step(path.rsplit("/", 1)[1], float(values.get("wait_s", 0)))
+            if (method, path) == ("GET", "/v1/events"):
+                after = int(values["after"])
+                if after < self.events_gone:
+                    raise Problem(410, "events-gone", "gone", oldest=self.events_gone + 1)
+                return 200, {"events": self.events[after:after + int(values["limit"])], "oldest": self.events_gone + 1, "newest": len(self.events)}
             if path == "/v1/hold" and method == "PUT":
                 if self.grant:
                     raise Problem(409, "grant-held", "a run is under way", holder=self.grant)
@@ -245,8 +256,7 @@ class FakeAgent:
                     status, answer = agent.answer(self.command, self.path, body)
                 except Problem as problem:
                     status, answer = problem.status, problem.body
-                if agent.lose_answers > 0:
-                    agent.lose_answers -= 1
+                if agent.lose_every and len(agent.requests) % agent.lose_every == 0:
                     self.close_connection = True
                     return
                 data = json.dumps(answer).encode() if answer is not None else b""
@@ -294,6 +304,9 @@ class FakeAgent:
             def get_request(self):
                 connection, _ = super().get_request()
                 return connection, ("local", 0)
+
+            def handle_error(self, *_):
+                pass
 
         handler = self.handler()
         handler.disable_nagle_algorithm = False

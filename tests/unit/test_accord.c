@@ -125,9 +125,13 @@ static void plans(void **state)
 
 static void names_refusals(void **state)
 {
+	char next[ERROR_NEXT_MAX_BYTES];
+
+	SET(states[1].grant.run, "r0");
+	assert_string_equal(accord_next(ACCORD_GRANT_HELD, &input, next), "to finish that run: drrctl resume r0; to give it up: drrctl release r0");
 	for (unsigned i = 0; i < ACCORD_REFUSAL_COUNT; i++) {
 		assert_int_equal(accord_by_name(accord_name((enum accord_refusal)i)), i);
-		assert_true(accord_sentence((enum accord_refusal)i)[0] && accord_next((enum accord_refusal)i)[0]);
+		assert_true(accord_sentence((enum accord_refusal)i)[0] && accord_next((enum accord_refusal)i, &input, next)[0]);
 		assert_true(error_exit_code(accord_error((enum accord_refusal)i)) >= 2);
 	}
 	assert_int_equal(accord_by_name("else"), ACCORD_REFUSAL_COUNT);
@@ -248,7 +252,7 @@ static void reads_times(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(refuses, begin), cmocka_unit_test_setup(plans, begin), cmocka_unit_test(names_refusals), cmocka_unit_test(reads_a_state),
+		cmocka_unit_test_setup(refuses, begin), cmocka_unit_test_setup(plans, begin), cmocka_unit_test_setup(names_refusals, begin), cmocka_unit_test(reads_a_state),
 		cmocka_unit_test(refuses_other_states), cmocka_unit_test(reads_refusals),     cmocka_unit_test(reads_times),
 	};
 

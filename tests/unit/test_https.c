@@ -625,7 +625,8 @@ static void test_unix(void **state)
 
 static void test_listens_bad(void **state)
 {
-	static const char *const bad[] = {"127.0.0.1", "::1:80", "[::1]", "[::1:80", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", ":80", "localhost:0", "192.0.2.1:0", "*:"};
+	static const char *const bad[] = {"127.0.0.1", "::1:80", "[::1]", "[::1:80", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", ":80", "localhost:0",
+					  "192.0.2.1:0", "*:"};
 	struct https_settings settings = settings_new();
 	struct https_server *server = start(), *other;
 	char taken[32];
@@ -683,8 +684,10 @@ static void test_stop(void **state)
 static void jailed(int to)
 {
 	static const int allowed[] = {
-		SYS_accept4, SYS_ppoll, SYS_read, SYS_recvfrom, SYS_sendto, SYS_shutdown, SYS_close, SYS_setsockopt, SYS_getsockopt, SYS_getpeername, SYS_futex,
-		SYS_clock_gettime, SYS_getrandom, SYS_getpid, SYS_nanosleep, SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise, SYS_mprotect, SYS_clock_nanosleep, SYS_write, SYS_rt_sigprocmask,
+		SYS_accept4, SYS_ppoll, SYS_read, SYS_recvfrom, SYS_sendto, SYS_shutdown, SYS_close, SYS_setsockopt, SYS_getsockopt,
+		SYS_getpeername, SYS_futex,
+		SYS_clock_gettime, SYS_getrandom, SYS_getpid, SYS_nanosleep, SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise, SYS_mprotect,
+		SYS_clock_nanosleep, SYS_write, SYS_rt_sigprocmask,
 		SYS_exit, SYS_exit_group, SYS_restart_syscall, SYS_getsockname,
 #ifdef SYS_poll
 		SYS_poll,

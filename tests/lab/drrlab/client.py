@@ -78,7 +78,8 @@ class Lab:
         self.members = [SimpleNamespace(**m) for m in self.info["members"]]
 
     @classmethod
-    def start(cls, members=3, time_scale=0.01, switches=None, seed=None, directory=None, extra=(), peering="model"):
+    def start(cls, members=3, time_scale=0.01, switches=None, seed=None, directory=None, extra=(), peering="model", keys=None):
+        """KEYS: a folder for the cache of host keys instead of the user's own."""
         temporary = directory is None
         directory = directory or tempfile.mkdtemp(prefix="drrlab-")
         command = [LAB, "start", "--dir", directory, "--members", str(members), "--time-scale", str(time_scale), "--foreground",
@@ -90,8 +91,19 @@ class Lab:
                 value = "yes" if value else "no"
             command += ["--set", f"{name}={value}"]
         log = open(os.path.join(directory, "lab.err"), "wb")
-        process = subprocess.Popen(command + list(extra), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+        process = subprocess.Popen(command + list(extra), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                                   env={**os.environ, "XDG_CACHE_HOME": keys} if keys else None,
+                                   start_new_session=True)     # a Ctrl-C is for those who use the lab; what they must put right needs it a little longer
         log.close()
+        try:
+            cls._wait_started(process, directory)
+            return cls(directory, process, temporary)
+        except BaseException:       # a Ctrl-C, too
+            cls._end(process, directory, temporary)
+            raise
+
+    @staticmethod
+    def _wait_started(process, directory):
         text = b""
         while not text.endswith(b"\n}\n"):
             line = process.stdout.readline()
@@ -101,7 +113,18 @@ class Lab:
                     raise LabError("the lab did not start: " + file.read())
             text += line
         process.stdout.close()
-        return cls(directory, process, temporary)
+
+    @staticmethod
+    def _end(process, directory, temporary):
+        if process:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if temporary:
+            shutil.rmtree(directory, ignore_errors=True)
 
     def __enter__(self):
         return self
@@ -169,12 +192,4 @@ class Lab:
             self._control.close()
         except OSError:
             pass
-        if self._process:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        if self._temporary:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        self._end(self._process, self.directory, self._temporary)
