@@ -66,7 +66,7 @@ static const struct verb {
 	{"hold", TAKES_GROUP | TAKES_HOLD, verb_hold, "--reason TEXT [--owner NAME] [--for-s N]", "no run may begin on any member until then"},
 	{"unhold", TAKES_GROUP, verb_unhold, "", "takes the hold back"},
 	{"nudge", TAKES_GROUP, verb_nudge, "", "makes API Manager send an event to the gateway service"},
-	{"report", TAKES_GROUP | TAKES_JSON | TAKES_RUN | TAKES_HTML, verb_report, "RUN [--json | --html FILE]", "what happened in a run, from every member; also while it goes on"},
+	{"report", TAKES_GROUP | TAKES_JSON | TAKES_RUN | TAKES_HTML, verb_report, "RUN [--html FILE] [--json]", "what happened in a run, from every member, also while it goes on; text, JSON, one HTML page"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
 };
 
@@ -473,8 +473,6 @@ static int verb_report(const struct options *options)
 	struct error error = {0};
 	int exit_code;
 
-	if (options->html && options->json)
-		return usage_error("report: ", "--json and --html do not go together");
 	if (team_open(&team, &config, &error) != 0)
 		return fail(&error);
 	exit_code = report_make(&team, options->run, options->json, options->html);
@@ -531,7 +529,7 @@ static void fill_long_options(struct option all[OVERRIDES_ALL + FIXED_OPTIONS + 
 		{"primary", required_argument, NULL, OPTION_PRIMARY}, {"run", required_argument, NULL, OPTION_RUN},
 		{"dry-run", no_argument, NULL, OPTION_DRY_RUN},   {"adopt-after-s", required_argument, NULL, OPTION_ADOPT},
 		{"owner", required_argument, NULL, OPTION_OWNER}, {"reason", required_argument, NULL, OPTION_REASON},
-		{"for-s", required_argument, NULL, OPTION_FOR},   {"html", required_argument, NULL, OPTION_HTML},
+		{"for-s", required_argument, NULL, OPTION_FOR},      {"html", required_argument, NULL, OPTION_HTML},
 	};
 	unsigned count = FIXED_OPTIONS;
 
@@ -550,10 +548,10 @@ static unsigned needs(int code)
 	switch (code) {
 	case 'g': return TAKES_GROUP;
 	case OPTION_JSON: return TAKES_JSON;
-	case OPTION_HTML: return TAKES_HTML;
 	case OPTION_OWNER:
 	case OPTION_REASON:
 	case OPTION_FOR: return TAKES_HOLD;
+	case OPTION_HTML: return TAKES_HTML;
 	case OPTION_PRIMARY:
 	case OPTION_RUN:
 	case OPTION_DRY_RUN:
@@ -594,8 +592,8 @@ static int take_option(struct options *options, int code, const char *value)
 		return 0;
 	case OPTION_JSON: options->json = true; return 0;
 	case OPTION_DRY_RUN: options->dry_run = true; return 0;
-	case OPTION_HTML: options->html = value; return 0;
 	case OPTION_PRIMARY: options->primary = value; return 0;
+	case OPTION_HTML: options->html = value; return 0;
 	case OPTION_OWNER: options->owner = value; return 0;
 	case OPTION_REASON: options->reason = value; return 0;
 	case OPTION_RUN:

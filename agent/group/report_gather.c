@@ -42,27 +42,27 @@ static bool answered(const struct team_member *member)
 	return member->client.status == CLIENT_DONE && member->client.http_status == 200 && member->client.answer;
 }
 
+/* The first ones are gone: true, there are others. */
+static bool skip_gone(struct gather *gather, unsigned i)
+{
+	int64_t oldest = 0;
+
+	if (!json_int(json_get(gather->team->members[i].client.answer, "oldest"), &oldest) || oldest - 1 <= gather->after[i])
+		return false;
+	gather->after[i] = oldest - 1;
+	gather->model->members[i].gone_before = oldest;
+	return true;
+}
+
 static void take_page(struct gather *gather, unsigned i)
 {
 	struct team_member *from = &gather->team->members[i];
-	struct report_member *member = &gather->model->members[i];
-	int more = answered(from) ? report_model_take_events(member, gather->model, from->client.answer, &gather->after[i]) : -1;
+	bool gone = from->client.status == CLIENT_DONE && from->client.http_status == 410 && skip_gone(gather, i);
+	int more = gone ? 1 : answered(from) ? report_model_take_events(&gather->model->members[i], gather->model, from->client.answer, &gather->after[i]) : -1;
 
-	if (!answered(from) && from->client.status == CLIENT_DONE && from->client.http_status == 410) {
-		gather->after[i] = 0; /* they went while we read: what is there now is told again, and once is enough */
-		(void)snprintf(member->trouble, sizeof member->trouble, "its events were overtaken by newer ones while they were read; ask again");
-	} else if (more < 0) {
-		note_trouble(member, from);
-	}
+	if (more < 0)
+		note_trouble(&gather->model->members[i], from);
 	from->wanted = more > 0;
-}
-
-static const char *page_target(void *context, unsigned i, char out[TEAM_TARGET_BYTES])
-{
-	const struct gather *gather = context;
-
-	(void)snprintf(out, TEAM_TARGET_BYTES, "/v1/events?after=%" PRId64 "&limit=%d", gather->after[i], PAGE_EVENTS);
-	return out;
 }
 
 static int gather_events(struct gather *gather, struct error *error)
@@ -74,9 +74,13 @@ static int gather_events(struct gather *gather, struct error *error)
 	for (unsigned page = 0; wanted > 0 && page < PAGES_MAX; page++) {
 		bool asked[GROUP_MEMBERS_MAX];
 
-		for (unsigned i = 0; i < count; i++)
-			asked[i] = gather->team->members[i].wanted;
-		if (team_ask_each(gather->team, page_target, gather, error) != 0)
+		for (unsigned i = 0; i < count; i++) {
+			struct team_member *member = &gather->team->members[i];
+
+			asked[i] = member->wanted;
+			(void)snprintf(member->target, sizeof member->target, "/v1/events?after=%" PRId64 "&limit=%d", gather->after[i], PAGE_EVENTS);
+		}
+		if (team_ask(gather->team, true, "GET", NULL, NULL, error) != 0)
 			return -1;
 		wanted = 0;
 		for (unsigned i = 0; i < count; i++) {
@@ -124,36 +128,36 @@ int report_gather(struct team *team, const char *run, struct report_model *model
 
 /* ---- the verb ------------------------------------------------------------------------------------------------- */
 
-static int write_html(const struct report_model *model, const char *path)
+static int write_html(const struct team *team, const struct report_model *model, const char *path)
 {
 	struct error error = {0};
 	FILE *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
 	bool failed;
 
 	if (!file) {
-		(void)error_set(&error, ERROR_CONFIG, "name a file in a directory that can be written", "%s cannot be written: %s", path, strerror(errno));
-		return show_error(GROUP_CONFIG_PATH, &error);
+		(void)error_set(&error, ERROR_FAILED, "name a file in a directory that can be written", "%s cannot be written: %s", path, strerror(errno));
+		return show_error(team->config->path, &error);
 	}
 	report_html_write(model, file);
 	failed = ferror(file) != 0;
 	if ((file == stdout ? fflush(file) : fclose(file)) != 0 || failed) {
 		(void)error_set(&error, ERROR_FAILED, "make room on that file system", "%s could not be written to its end: %s", path, strerror(errno));
-		return show_error(GROUP_CONFIG_PATH, &error);
+		return show_error(team->config->path, &error);
 	}
 	return 0;
 }
 
-static int write_report(const struct report_model *model, bool as_json, const char *html)
+static int write_report(const struct team *team, const struct report_model *model, bool as_json, const char *html)
 {
 	struct json *json;
 	char *text;
 
-	if (html)
-		return write_html(model, html);
-	if (!as_json) {
+	int exit_code = html ? write_html(team, model, html) : 0;
+
+	if (!html && !as_json)
 		report_text_write(model, stdout);
-		return 0;
-	}
+	if (!as_json || exit_code != 0)
+		return exit_code;
 	json = report_json(model);
 	text = json_text(json, true);
 	(void)puts(text);
@@ -191,11 +195,11 @@ int report_make(struct team *team, const char *run, bool json, const char *html)
 	}
 	silent = tell_silent(&model);
 	if (report_model_is_known(&model)) {
-		exit_code = write_report(&model, json, html);
+		exit_code = write_report(team, &model, json, html);
 	} else {
-		(void)error_set(&error, ERROR_REFUSED, "drrctl status --json shows the runs that the members remember", "no member that answers knows the run %s", run);
+		(void)error_set(&error, ERROR_REFUSED, "drrctl status --json shows the runs that the members remember", "no member that answers knows of a run %s", run);
 		exit_code = show_error(team->config->path, &error);
 	}
 	report_model_free(&model);
-	return exit_code == 0 || exit_code == 3 ? (silent ? silent : exit_code) : exit_code;
+	return exit_code == 0 ? silent : exit_code;
 }

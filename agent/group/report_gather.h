@@ -8,7 +8,7 @@
 /* TEAM is open. Members that do not answer are in MODEL with their trouble. 0; or -1 as team_ask(). The caller frees MODEL with report_model_free() in any case. */
 int report_gather(struct team *team, const char *run, struct report_model *model, struct error *error);
 
-/* The verb: gathers, and prints text, or JSON, or writes the page HTML (a path, "-" for standard output; NULL: none). Returns the exit code: 8 (7: it may not look) when
+/* The verb: gathers, writes the page HTML (a path, "-" for standard output; NULL: none), prints JSON, or text where neither is wanted. Returns the exit code: 8 (7: it may not look) when
  * a member did not tell everything, 3 when nobody knows RUN. */
 int report_make(struct team *team, const char *run, bool json, const char *html);
 

@@ -40,7 +40,7 @@ static unsigned hidden(const char *text)
 
 static void put(FILE *out, const char *text)
 {
-	static const char special[] = "&<>\"'`=";
+	static const char *const names[] = {['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", ['\''] = "&#39;", ['`'] = "&#96;", ['='] = "&#61;"};
 	char shown[SHOWN_BYTES];
 
 	(void)text_escape(shown, sizeof shown, text, strlen(text));
@@ -50,8 +50,8 @@ static void put(FILE *out, const char *text)
 		if (code) {
 			(void)fprintf(out, "\\u%04x", code);
 			at += 2;
-		} else if (strchr(special, *at)) {
-			(void)fprintf(out, "&#%d;", *at);
+		} else if ((unsigned char)*at < sizeof names / sizeof names[0] && names[(unsigned char)*at]) {
+			(void)fputs(names[(unsigned char)*at], out);
 		} else {
 			(void)fputc(*at, out);
 		}

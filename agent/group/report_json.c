@@ -60,23 +60,36 @@ static struct json *peering_json(const struct report_event *event)
 	return object;
 }
 
+static struct json *attempt_json(const struct report_bar *bar)
+{
+	struct json *object = json_object();
+
+	json_set_string(object, "op", view_op_name(bar->op));
+	set_known(object, "attempt", bar->attempt > 0, bar->attempt);
+	json_set_string(object, "state", bar->state == VIEW_STEP_NONE ? NULL : report_state_name(bar->state));
+	set_time(object, "started", bar->from_ms);
+	set_time(object, "ended", bar->to_ms);
+	set_text(object, "sentence", bar->sentence);
+	return object;
+}
+
+/* By name, as they ended: the last attempt of each. */
 static struct json *steps_json(const struct report_member *member)
 {
-	struct json *steps = json_array();
+	struct json *steps = json_object();
 
-	for (unsigned i = 0; i < member->bar_count; i++) {
-		const struct report_bar *bar = &member->bars[i];
-		struct json *object = json_object();
-
-		json_set_string(object, "op", view_op_name(bar->op));
-		set_known(object, "attempt", bar->attempt > 0, bar->attempt);
-		json_set_string(object, "state", bar->state == VIEW_STEP_NONE ? NULL : report_state_name(bar->state));
-		set_time(object, "from", bar->from_ms);
-		set_time(object, "to", bar->to_ms);
-		set_text(object, "sentence", bar->sentence);
-		json_add(steps, object);
-	}
+	for (unsigned i = 0; i < member->bar_count; i++)
+		json_set(steps, view_op_name(member->bars[i].op), attempt_json(&member->bars[i]));
 	return steps;
+}
+
+static struct json *attempts_json(const struct report_member *member)
+{
+	struct json *attempts = json_array();
+
+	for (unsigned i = 0; i < member->bar_count; i++)
+		json_add(attempts, attempt_json(&member->bars[i]));
+	return attempts;
 }
 
 static struct json *outages_json(const struct report_member *member)
@@ -117,6 +130,7 @@ static struct json *member_json(const struct report_member *member)
 	json_set_int(object, "disabled_ms", member->disabled_ms);
 	json_set(object, "outages", outages_json(member));
 	json_set(object, "steps", steps_json(member));
+	json_set(object, "attempts", attempts_json(member));
 	json_set(object, "peering_before", peering_json(member->peering_before));
 	json_set(object, "peering_after", peering_json(member->peering_after));
 	for (unsigned i = 0; i < member->event_count; i++)

@@ -61,11 +61,15 @@ static int wait_for(struct team *team, struct mono deadline, struct client *extr
 	return loop_wait(&team->loop, fds, count, deadline, error);
 }
 
-/* Until nobody is at work any more. */
-static int finish_asking(struct team *team, struct error *error)
+int team_ask(struct team *team, bool only_wanted, const char *method, const char *target, const char *body, struct error *error)
 {
-	unsigned count = team->config->member_count, open;
+	unsigned count = team->config->member_count, open = 0;
 
+	for (unsigned i = 0; i < count; i++) {
+		team->members[i].client.status = CLIENT_IDLE;
+		if (!only_wanted || team->members[i].wanted)
+			client_start(&team->members[i].client, method, target ? target : team->members[i].target, body, NULL, 0, clock_now());
+	}
 	for (;;) {
 		int got;
 
@@ -80,26 +84,6 @@ static int finish_asking(struct team *team, struct error *error)
 		if (got == SIGINT || got == SIGTERM)
 			return error_set(error, ERROR_FAILED, NULL, "stopped by the operator; %u of %u members have not answered yet", open, count);
 	}
-}
-
-int team_ask(struct team *team, bool only_wanted, const char *method, const char *target, const char *body, struct error *error)
-{
-	for (unsigned i = 0; i < team->config->member_count; i++) {
-		team->members[i].client.status = CLIENT_IDLE;
-		if (!only_wanted || team->members[i].wanted)
-			client_start(&team->members[i].client, method, target, body, NULL, 0, clock_now());
-	}
-	return finish_asking(team, error);
-}
-
-int team_ask_each(struct team *team, team_target_function *target, void *context, struct error *error)
-{
-	char text[TEAM_TARGET_BYTES];
-
-	for (unsigned i = 0; i < team->config->member_count; i++)
-		if (team->members[i].wanted)
-			client_start(&team->members[i].client, "GET", target(context, i, text), NULL, NULL, 0, clock_now());
-	return finish_asking(team, error);
 }
 
 /* What a member said to a question for its state. */
@@ -122,7 +106,7 @@ static void take_look(struct team_member *member)
 	if (client->http_status == 200)
 		(void)snprintf(member->trouble, sizeof member->trouble, "its state is not what this version expects");
 	else
-		memcpy(member->trouble, member->problem.sentence, sizeof member->trouble); /* both VIEW_SENTENCE_BYTES */
+		(void)snprintf(member->trouble, sizeof member->trouble, "%s", problem.sentence);
 }
 
 int team_look(struct team *team, struct error *error)

@@ -8,7 +8,7 @@
 #include "group/accord.h"
 #include "platform/loop.h"
 
-enum { TEAM_OVERRIDES_MAX = 16, TEAM_TARGET_BYTES = 160 };
+enum { TEAM_OVERRIDES_MAX = 16, TEAM_TARGET_BYTES = 96 };
 
 struct team_member {
 	struct client client;
@@ -46,10 +46,6 @@ void team_close(struct team *team);
 /* Asks every member (ONLY_WANTED: those with `wanted`) the same (TARGET NULL: each its own), all at the same time, and waits for the last answer: client.status is CLIENT_DONE or CLIENT_FAILED then.
  * 0; or -1: ERROR_INTERNAL, or the operator wants out (ERROR_FAILED). */
 int team_ask(struct team *team, bool only_wanted, const char *method, const char *target, const char *body, struct error *error);
-
-/* The same with GET, for those with `wanted`, each asked what TARGET says for it (its index in the configuration); MEMBERS that are not wanted keep their last answer. */
-typedef const char *team_target_function(void *context, unsigned member, char out[TEAM_TARGET_BYTES]);
-int team_ask_each(struct team *team, team_target_function *target, void *context, struct error *error);
 
 /* Their states, read now: seen and state, or trouble, forbidden. */
 int team_look(struct team *team, struct error *error);

@@ -145,7 +145,7 @@ def run_of_three():
         code, lines = g.run("run")
         equal(code, 0, lines[-1])
         g.check_whole()
-        told = subprocess.run([DRRCTL, "report", lines[-1]["run"], "-g", g.conf], capture_output=True, text=True, timeout=LIMIT_S)
+        told = subprocess.run([DRRCTL, "report", lines[-1]["run"], "--json", "-g", g.conf], capture_output=True, text=True, timeout=LIMIT_S)
         equal(told.returncode, 0, told.stderr)
         for member in json.loads(told.stdout)["members"]:
             check(set(member["steps"]) >= {"bounce", "confirm", "await"} and member["events"], "what is reported of", member["name"], told.stdout)

@@ -564,6 +564,39 @@ def run_nudges():
 
 # ---- outputs
 
+@case("drrctl: report")
+def report():
+    with ctl() as c:
+        page = os.path.join(c.directory, "page.html")
+        for number, agent in enumerate(c.agents.values()):
+            for i in range(0, 450 * number):        # more than a page of another run's
+                agent.event("r0", "bounce", f"{i}")
+        c.agents["gw3"].events_gone = 10
+        c.agents["gw2"].fails["confirm"] = [("failed", 5, "<script>alert(1)</script> & \"more\"")]
+        equal(c.run("run", "--run", "r1")[0], 0)
+        code, out, err = c.call("report", "r1", "--html", page, "--json")
+        equal(code, 0, err)
+        told = json.loads(out)
+        equal((told["run"], told["group"], [m["name"] for m in told["members"]]), ("r1", "test", ["gw1", "gw2", "gw3"]), "the report")
+        equal(told["members"][0]["steps"]["flush"]["state"], "done")
+        for member in told["members"]:
+            equal({e["run"] for e in member["events"]}, {"r1"}, "runs of the events")
+            equal([e["event"] for e in member["events"]].count("await"), 1, "events of await of " + member["name"])
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+        check("<script" not in text, "the members' text is taken for HTML")
+        contains(text, "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;more&quot;", 'class="bounce"', "% of flush", "</html>")
+        check("http" not in text.replace('http-equiv="Content-Security-Policy"', ""), "the page wants something from elsewhere")
+        c.agents["gw3"].away = True
+        told = json.loads(c.call("report", "r1", "--json")[1])
+        check(told["members"][2]["error"] and not told["members"][0]["error"], "who does not answer is not told")
+        code, _, err = c.call("report", "r9")
+        equal(code, 3)
+        contains(err, "no member that answers knows of a run r9")
+        equal(c.call("report", "r1", "--html", "/nonexistent/page.html")[0], 4)
+        equal(c.call("report")[0], 2)
+
+
 @case("drrctl: the table on a terminal")
 def terminal():
     with ctl() as c:

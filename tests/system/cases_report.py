@@ -50,7 +50,7 @@ def check_members(world, told):
             equal(len(member[which]["rows"]), 3, which)
             equal([r["primary"] for r in member[which]["rows"]].count("yes"), 1, which)
         check(any(e["code"] == "0x88e000d7" for e in member["events"]), "no waiting line of", name)
-        equal([s["state"] for s in member["steps"] if s["op"] in ("bounce", "confirm", "await")], ["done"] * 3, "steps of " + name)
+        equal([s["state"] for s in member["attempts"] if s["op"] in ("bounce", "confirm", "await")], ["done"] * 3, "steps of " + name)
 
 
 @case("report: during a run, after it, and without a member")
@@ -63,7 +63,7 @@ def reports():
             wait_events(group, "gw3", "trigger-started")
             code, told = as_json(group)
             equal((code, told["outcome"]), (0, "under-way"), "during it")
-            equal([s["state"] for s in told["members"][0]["steps"] if s["op"] == "await"], ["running"], "the await step")
+            equal(told["members"][0]["steps"]["await"]["state"], "running", "the await step")
             for member in group.ports:
                 world.lab.call("webhook", member=member)
             group.end(process)
@@ -84,8 +84,8 @@ def reports():
             equal(report(group, "--html", page)[0:2], (0, ""), "the page")
             with open(page, encoding="utf-8") as file:
                 contains(file.read(), "<!DOCTYPE html>", "DRR run r1", "<svg", "admin-state disabled", "</html>")
-            equal(report(group, "--html", "/no/such/folder/page")[0], 2, "a page that cannot be written")
-            equal(report(group, "--html", page, "--json")[0], 2, "both")
+            equal(report(group, "--html", "/no/such/folder/page")[0], 4, "a page that cannot be written")
+            equal(json.loads(report(group, "--html", page, "--json")[1])["outcome"], "done", "both")
             equal(report(group, run="r9")[0], 3, "a run that nobody knows")
 
             group.daemons["gw2"][0].terminate()
@@ -111,7 +111,7 @@ def reports_declined():
             equal(group.run("run", "--run", "r1")[0], 3, "the run")
             code, told = as_json(group)
             equal((code, told["outcome"], told["outage"]["from"]), (0, "nothing-flushed", None))
-            equal([(s["op"], s["state"]) for s in told["members"][0]["steps"]], [("precheck", "refused")], "steps of gw1")
+            equal([(op, s["state"]) for op, s in told["members"][0]["steps"].items()], [("precheck", "refused")], "steps of gw1")
             contains(json.dumps(told["members"][0]["events"]), "drr-under-way")
         finally:
             group.close()

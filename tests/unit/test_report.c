@@ -121,7 +121,7 @@ static void a_page_holds_no_markup_of_others(void **state)
 	load_hostile();
 	text = write_to_memory(report_html_write);
 	assert_null(find_foreign_markup(text));
-	assert_non_null(strstr(text, "&#60;script&#62;alert(1)")); /* it is there, as text */
+	assert_non_null(strstr(text, "&lt;script&gt;alert(1)")); /* it is there, as text */
 	assert_non_null(strstr(text, "\\u202e"));
 	assert_non_null(strstr(text, "\xc3\xa4"));
 	free(text);
