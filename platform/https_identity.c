@@ -127,6 +127,16 @@ static int read_cas(struct identity *identity, const struct https_identity *text
 	return 0;
 }
 
+/* mbedTLS lets a certificate of version 1 that stands in client_ca vouch for others, as there were CAs of that kind: but here it is more likely a client's own, made
+ * with "openssl x509 -req -signkey", and its owner could become anybody. Only what says that it is a CA is one. */
+static int want_authority(void *context, mbedtls_x509_crt *certificate, int depth, uint32_t *flags)
+{
+	(void)context;
+	if (depth > 0 && mbedtls_x509_crt_get_ca_istrue(certificate) != 1)
+		*flags |= MBEDTLS_X509_BADCERT_NOT_TRUSTED;
+	return 0;
+}
+
 static int configure(struct identity *identity, struct error *error)
 {
 	mbedtls_ssl_config *config = &identity->config;
@@ -140,6 +150,7 @@ static int configure(struct identity *identity, struct error *error)
 	mbedtls_ssl_conf_ciphersuites(config, suites);
 	mbedtls_ssl_conf_groups(config, groups);
 	mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_REQUIRED);
+	mbedtls_ssl_conf_verify(config, want_authority, NULL);
 	mbedtls_ssl_conf_ca_chain(config, &identity->client_cas, NULL);
 	mbedtls_ssl_conf_cert_req_ca_list(config, MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED); /* many CAs would not fit, and nobody needs to know them */
 	return 0;
@@ -205,7 +216,7 @@ bool identity_knows(struct identity *identity, mbedtls_x509_crt *peer)
 {
 	uint32_t flags = 0;
 
-	return mbedtls_x509_crt_verify(peer, &identity->client_cas, NULL, NULL, &flags, NULL, NULL) == 0;
+	return mbedtls_x509_crt_verify(peer, &identity->client_cas, NULL, NULL, &flags, want_authority, NULL) == 0;
 }
 
 /* --- names --- */

@@ -180,6 +180,20 @@ static const char *role_of(const struct config *config, const struct x509_facts 
 	return stands_in(config->https.observers, config->https.observer_count, facts->name) ? "observer" : "none";
 }
 
+/* Made with "openssl req -x509", say, which makes CAs: meant as one client's own, it can sign certificates for any name. */
+static void judge_authority(struct show *show, const struct x509_facts *facts)
+{
+	const struct config *config = show->config;
+	char next[ERROR_NEXT_MAX_BYTES], what[ERROR_WHAT_MAX_BYTES];
+
+	if (!facts->authority || !(stands_in(config->https.operators, config->https.operator_count, facts->name) ||
+				   stands_in(config->https.observers, config->https.observer_count, facts->name)))
+		return;
+	(void)snprintf(what, sizeof what, "the certificate of %.100s is a client's and a CA's: its owner can make certificates for any operator's name", facts->name);
+	(void)snprintf(next, sizeof next, "on its host: drr-agent cert init --client %.100s --out DIR   and put that certificate in this one's place", facts->name);
+	add_problem(show, what, next);
+}
+
 static void show_client(struct show *show, const struct x509_facts *facts, struct json *clients)
 {
 	const char *role = role_of(show->config, facts);
@@ -192,6 +206,7 @@ static void show_client(struct show *show, const struct x509_facts *facts, struc
 		(void)printf("  role       %s\n", strcmp(role, "none") == 0 ? "none: its name is neither in operators nor in observers" : role);
 	}
 	judge(show, facts, true);
+	judge_authority(show, facts);
 }
 
 /* Names that nobody can prove, unless a CA may still sign for them. */

@@ -18,6 +18,10 @@ struct asker {
 
 /* ---- who asks ------------------------------------------------------------------------------------------------- */
 
+/* NAMES and CHANNEL are the front's word, and have to be: TLS ends there. A front that strangers have can be any operator of the configuration, so to doubt its
+ * "unix" alone (by a channel of its own, or the client's descriptor passed along, which it could keep) would take rights from it only where [https] has no operators.
+ * What holds against it stands below: a grant, the prechecks, one flush for a run, and the service enabled again whatever is asked. */
+
 static bool is_among(const char *name, size_t length, const char names[][CONFIG_PERSON_BYTES], unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)

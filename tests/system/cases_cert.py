@@ -293,6 +293,18 @@ def cert_show_problems():
         problem("cannot be read", "openssl x509", 3)
 
 
+@case("cert show: a client's certificate that can sign others is found")
+def client_is_ca():
+    with Host(observers="watcher") as host:
+        host.cert("init")
+        host.client()
+        key, pem = host.path("x.key"), host.path("x.pem")
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=watcher", "-keyout", key, "-out", pem)
+        host.trust(pem)
+        found = host.show(exit=2)["problems"]
+        equal([p["what"] for p in found], ["the certificate of watcher is a client's and a CA's: its owner can make certificates for any operator's name"], "problems")
+
+
 @case("cert: usage, and what the configuration lacks")
 def cert_usage():
     with Host(https=False) as host:

@@ -53,6 +53,29 @@ def make(folder):
             builder = builder.add_extension(x509.ExtendedKeyUsage(usage), critical=False)
         return builder.sign(issuer_key, hashes.SHA256())
 
+    def version_1(certificate, key):  # the same without the version in front and the extensions behind, signed again
+        def parts(der):
+            while der:
+                size, head = der[1], 2
+                if size > 127:
+                    head = 2 + (size & 127)
+                    size = int.from_bytes(der[2:head], "big")
+                yield der[:head + size]
+                der = der[head + size:]
+
+        def sequence(*inner, tag=0x30):
+            whole = b"".join(inner)
+            size = bytes([len(whole)]) if len(whole) < 128 else bytes([0x81, len(whole)]) if len(whole) < 256 else b"\x82" + len(whole).to_bytes(2, "big")
+            return bytes([tag]) + size + whole
+
+        def inside(der):
+            return der[2 + (der[1] & 127 if der[1] > 127 else 0):]
+
+        tbs, algorithm, _ = parts(inside(certificate.public_bytes(serialization.Encoding.DER)))
+        tbs = sequence(*list(parts(inside(tbs)))[1:-1])
+        signature = key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+        return x509.load_der_x509_certificate(sequence(tbs, algorithm, sequence(b"\0", signature, tag=0x03)))
+
     def pem(*certificates):
         return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in certificates)
 
@@ -70,7 +93,11 @@ def make(folder):
     good = certificate(["ops"], key, "clients CA", ca_key, usage=client)
     write("ca", [ca])
     write("other-ca", [other])
-    write("cas", [ca, own])
+    old_key = key_of()
+    old = version_1(certificate(["old"], old_key, "old", old_key), old_key)
+    write("old", [old], old_key)
+    write("cas", [ca, own, old])
+    write("by-old", [certificate(["ops"], key, "old", old_key, usage=client)], key)
     write("good", [good], key)
     write("names", [certificate(["one", "two"], key, "clients CA", ca_key, ["gw1.example", "spiffe://drr/op"], usage=client)], key)
     write("hostile-names", [certificate(["a\nb", "c\x00d", "\u00fc", "fine"], key, "clients CA", ca_key, usage=client)], key)

@@ -283,6 +283,8 @@ static const char *const good_ones[] = {
 	"rsa 1.3 200 GET /echo? 0 remote 127.0.0.1 1.3 cn=ops",
 	"alone 1.2 200 GET /echo? 0 remote 127.0.0.1 1.2 cn=alone",
 	"alone 1.3 200 GET /echo? 0 remote 127.0.0.1 1.3 cn=alone",
+	"old 1.2 200 GET /echo? 0 remote 127.0.0.1 1.2 cn=old",
+	"old 1.3 200 GET /echo? 0 remote 127.0.0.1 1.3 cn=old",
 	"names 1.2 200 GET /echo? 0 remote 127.0.0.1 1.2 cn=one cn=two dns=gw1.example uri=spiffe://drr/op",
 	"names 1.3 200 GET /echo? 0 remote 127.0.0.1 1.3 cn=one cn=two dns=gw1.example uri=spiffe://drr/op",
 	"hostile-names 1.2 200 GET /echo? 0 remote 127.0.0.1 1.2 cn=fine",
@@ -292,7 +294,7 @@ static const char *const good_ones[] = {
 static void test_certificates_good(void **state)
 {
 	struct https_server *server = start();
-	struct peer peer = call("matrix", server, "good rsa alone names hostile-names many-names");
+	struct peer peer = call("matrix", server, "good rsa alone old names hostile-names many-names");
 	char line[1200];
 	unsigned names = 0;
 
@@ -306,8 +308,8 @@ static void test_certificates_good(void **state)
 		names++;
 	assert_int_equal(names, HTTPS_NAMES_MAX);
 	ends(&peer);
-	assert_int_equal(counts_of(server).verified, 12);
-	assert_int_equal(counts_of(server).requests, 12);
+	assert_int_equal(counts_of(server).verified, 14);
+	assert_int_equal(counts_of(server).requests, 14);
 	assert_int_equal(counts_of(server).refused_bad_certificate + counts_of(server).refused_handshake, 0);
 	https_server_stop(server);
 }
@@ -334,7 +336,7 @@ static unsigned times(const char *word)
 
 static void test_certificates_bad(void **state)
 {
-	static const char *const names[] = {"none", "for-servers", "expired", "future", "foreign", "pretender", "foreign-alone", "by-leaf", "stolen"};
+	static const char *const names[] = {"none", "for-servers", "expired", "future", "foreign", "pretender", "foreign-alone", "by-leaf", "by-old", "stolen"};
 	struct https_settings settings = settings_new();
 	struct https_server *server;
 	struct peer peer;
@@ -342,7 +344,7 @@ static void test_certificates_bad(void **state)
 
 	settings.refused = hear_refused;
 	server = start_with(&settings);
-	peer = call("matrix", server, "none for-servers expired future foreign pretender foreign-alone by-leaf stolen");
+	peer = call("matrix", server, "none for-servers expired future foreign pretender foreign-alone by-leaf by-old stolen");
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		for (int version = 2; version <= 3; version++) {
 			assert_non_null(fgets(line, sizeof line, peer.from));
@@ -354,14 +356,14 @@ static void test_certificates_bad(void **state)
 	assert_int_equal(counts_of(server).verified, 0);
 	assert_int_equal(counts_of(server).requests, 0);
 	assert_int_equal(counts_of(server).refused_no_certificate, 2);
-	assert_int_equal(counts_of(server).refused_bad_certificate, 14);
+	assert_int_equal(counts_of(server).refused_bad_certificate, 16);
 	assert_int_equal(counts_of(server).refused_handshake, 2); /* a signature that does not fit */
 	https_server_stop(server);
 	assert_int_equal(times("showed no certificate\n"), 2);
 	assert_int_equal(times("not one for clients\n"), 2);
 	assert_int_equal(times("has expired"), 2);
 	assert_int_equal(times("not valid yet"), 2);
-	assert_int_equal(times("nothing in client_ca"), 8); /* foreign, pretender, foreign-alone, by-leaf */
+	assert_int_equal(times("nothing in client_ca"), 10); /* foreign, pretender, foreign-alone, by-leaf, by-old */
 }
 
 static void test_versions(void **state)
