@@ -173,7 +173,7 @@ static void cut_back(int fd, off_t length)
 		(void)fsync_retry(fd);
 }
 
-int durable_append(int fd, const void *bytes, size_t count_bytes, struct error *error)
+static int append(int fd, const void *bytes, size_t count_bytes, bool sync, struct error *error)
 {
 	off_t before = lseek(fd, 0, SEEK_END);
 
@@ -184,12 +184,27 @@ int durable_append(int fd, const void *bytes, size_t count_bytes, struct error *
 		cut_back(fd, before);
 		return -1;
 	}
-	if (fdatasync_retry(fd) != 0) {
+	if (sync && fdatasync_retry(fd) != 0) {
 		(void)fail_fd(error, "sync", fd, errno);
 		cut_back(fd, before);
 		return -1;
 	}
 	return 0;
+}
+
+int durable_append(int fd, const void *bytes, size_t count_bytes, struct error *error)
+{
+	return append(fd, bytes, count_bytes, true, error);
+}
+
+int durable_append_unsynced(int fd, const void *bytes, size_t count_bytes, struct error *error)
+{
+	return append(fd, bytes, count_bytes, false, error);
+}
+
+int durable_sync(int fd, struct error *error)
+{
+	return fdatasync_retry(fd) == 0 ? 0 : fail_fd(error, "sync", fd, errno);
 }
 
 int durable_cut(int fd, size_t length_bytes, struct error *error)

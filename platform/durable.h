@@ -21,6 +21,11 @@ int durable_open(const char *path, struct error *error);
  * holds of a failed fsync is not known. */
 int durable_append(int fd, const void *bytes, size_t count_bytes, struct error *error);
 
+/* The same without the sync, for what may be lost with the power until durable_sync() says otherwise. */
+int durable_append_unsynced(int fd, const void *bytes, size_t count_bytes, struct error *error);
+/* 0, or -1: what was appended since the last sync may be gone after a power cut, whatever later syncs say. */
+int durable_sync(int fd, struct error *error);
+
 /* Cuts the file to LENGTH bytes and fsyncs. 0 or -1. */
 int durable_cut(int fd, size_t length_bytes, struct error *error);
 

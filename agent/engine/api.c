@@ -86,6 +86,7 @@ struct json *api_state(struct daemon *d)
 	static const char *const jobs[] = {[DAEMON_IDLE] = "idle", [DAEMON_LOOK] = "looking", [DAEMON_STEP] = "step", [DAEMON_RECOVERY] = "recovery"};
 	struct situation situation = {d->config, &d->runner.link, member_address(d), &d->watcher.last, &d->runner.book.state, d->watcher.source ? 0 : -1};
 	struct json *top = situation_json(&situation), *agent = json_object();
+	struct error ignored = {0};
 	char when[CLOCK_TEXT_BYTES];
 
 	set_or_null(top, "step", d->step.state == STEP_RUNNING ? step_json(d, d->step.run, d->step.op) : NULL);
@@ -93,6 +94,7 @@ struct json *api_state(struct daemon *d)
 	json_set_string(agent, "started", clock_text(when, d->started_ms));
 	json_set_string(agent, "now", clock_text(when, clock_wall_ms()));
 	json_set_string(agent, "state", jobs[d->job]);
+	(void)events_sync(&d->events, &ignored); /* a number that is told stays */
 	json_set_int(agent, "events_newest", (int64_t)d->events.newest);
 	json_set_bool(agent, "journal_broken", d->runner.book.broken);
 	json_set_string(agent, "trouble", d->look_error.code != ERROR_NONE ? d->look_error.what : NULL);

@@ -124,17 +124,36 @@ int events_open(struct events *events, const char *state_dir, struct error *erro
 
 void events_close(struct events *events)
 {
+	struct error ignored = {0};
+
+	if (events->fd >= 0 && events->unsynced)
+		(void)durable_sync(events->fd, &ignored);
 	if (events->fd >= 0)
 		(void)close(events->fd);
 	events->fd = -1;
+	events->unsynced = false;
 }
 
 /* When it fails half-way, take_stock() finds out how far it came. */
+int events_sync(struct events *events, struct error *error)
+{
+	if (!events->unsynced || events->fd < 0)
+		return 0;
+	if (durable_sync(events->fd, error)) {
+		events_close(events); /* what the disk holds is not known: stock is taken again with the next event */
+		return -1;
+	}
+	events->unsynced = false;
+	return 0;
+}
+
 static int set_aside(struct events *events, struct error *error)
 {
 	char old_path[EVENTS_PATH_BYTES];
 
 	make_path(events, ".1", old_path);
+	if (events_sync(events, error))
+		return -1;
 	events_close(events);
 	if (durable_rename(events->path, old_path, error) || (events->fd = durable_open(events->path, error)) < 0)
 		return -1;
@@ -195,10 +214,11 @@ static int store(struct events *events, const struct event *event, struct error 
 	buf_init(&line, memory, sizeof memory);
 	if (!write_shortened(events, event, events->newest + 1, &line))
 		return error_set(error, ERROR_INTERNAL, NULL, "an event does not fit into %d bytes", EVENTS_LINE_MAX_BYTES);
-	if ((events->file_bytes + line.len > EVENTS_FILE_MAX_BYTES && set_aside(events, error)) || durable_append(events->fd, line.data, line.len, error)) {
+	if ((events->file_bytes + line.len > EVENTS_FILE_MAX_BYTES && set_aside(events, error)) || durable_append_unsynced(events->fd, line.data, line.len, error)) {
 		events_close(events);
 		return -1;
 	}
+	events->unsynced = true;
 	events->file_bytes += line.len;
 	return 0;
 }
@@ -242,14 +262,15 @@ static int add_lines(const char *path, uint64_t *after, unsigned *limit, struct 
 	return 0;
 }
 
-char *events_text(const struct events *events, uint64_t after, unsigned limit, struct error *error)
+char *events_text(struct events *events, uint64_t after, unsigned limit, struct error *error)
 {
 	size_t size = EVENTS_ANSWER_MAX_BYTES + 128;
 	char *memory = malloc(size), old_path[EVENTS_PATH_BYTES];
 	struct buf out;
 
-	if (!memory) {
+	if (!memory || events_sync(events, error)) {
 		(void)error_set(error, ERROR_INTERNAL, NULL, "no memory for an answer");
+		free(memory);
 		return NULL;
 	}
 	buf_init(&out, memory, size);

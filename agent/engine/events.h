@@ -1,7 +1,7 @@
 /* events.h - what happened here, numbered without gaps, on disk within a bound: for whoever asks GET /v1/events.
  *
  * Two files in state_dir, events and events.1, one JSON object a line, its number first. A full file is set aside and replaces the older one. An event is on disk before its
- * number is told to anybody. What the disk does not take is counted, and told by the next event that it takes. */
+ * number is told to anybody; until somebody asks, it is only written, so that a run does not wait for the disk at each line. What the disk does not take is counted, and told by the next event that it takes. */
 #ifndef DRR_ENGINE_EVENTS_H
 #define DRR_ENGINE_EVENTS_H
 
@@ -19,6 +19,7 @@ enum {
 
 struct events {
 	int fd; /* -1: not open */
+	bool unsynced; /* lines were added since the last sync */
 	char path[1024];
 	uint64_t oldest, newest; /* newest 0: there never was one; oldest: the first that can still be read, newest + 1 when there is none */
 	uint64_t second;         /* the first in the present file */
@@ -44,7 +45,10 @@ struct event {
 /* Stores it; an evidence, then a sentence, that is too long for a line is left out. 0, or -1: not stored, and counted. */
 int events_add(struct events *events, const struct event *event, struct error *error);
 
+/* What was added is on disk then. 0 or -1. Done by events_text(); for who tells `newest` in another way. */
+int events_sync(struct events *events, struct error *error);
+
 /* {"events":[...],"oldest":N,"newest":N} with those numbered above AFTER, at most LIMIT, without gaps. The caller frees it. NULL and ERROR: they cannot be read. */
-char *events_text(const struct events *events, uint64_t after, unsigned limit, struct error *error);
+char *events_text(struct events *events, uint64_t after, unsigned limit, struct error *error);
 
 #endif
