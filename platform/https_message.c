@@ -67,6 +67,32 @@ static int read_fields(const struct mg_request_info *info, size_t *body_bytes, b
 	return *body_bytes > HTTPS_BODY_MAX_BYTES ? 413 : 0;
 }
 
+static bool is_token(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+/* Each field a line of its own, and no blank before its colon (RFC 9112, 5.1 and 5.2). civetweb takes a continued line for a field without a name: a length or a
+ * coding that a proxy reads in it would be none to us, and the body a request. HEAD ends with an empty line. */
+static bool has_plain_fields(const char *head, size_t length)
+{
+	const char *end = head + length, *line = head;
+
+	while (line < end && (*line == '\r' || *line == '\n')) /* empty lines before the request */
+		line++;
+	while ((line = memchr(line, '\n', (size_t)(end - line))) != NULL && ++line < end) {
+		size_t name = 0;
+
+		if (*line == '\n' || (*line == '\r' && line + 1 < end && line[1] == '\n'))
+			return true;
+		while (line + name < end && is_token(line[name]))
+			name++;
+		if (name == 0 || line + name == end || line[name] != ':')
+			return false;
+	}
+	return true;
+}
+
 int https_message_frame(const char *bytes, size_t count_bytes, size_t *head_bytes, size_t *body_bytes)
 {
 	int length = civetweb_head_bytes(bytes, (int)(count_bytes > HTTPS_HEAD_MAX_BYTES ? HTTPS_HEAD_MAX_BYTES : count_bytes)), status;
@@ -83,7 +109,7 @@ int https_message_frame(const char *bytes, size_t count_bytes, size_t *head_byte
 		return 503;
 	memcpy(copy, bytes, (size_t)length);
 	copy[length] = '\0';
-	if (civetweb_head_parse(copy, length, &info) <= 0)
+	if (!has_plain_fields(bytes, (size_t)length) || civetweb_head_parse(copy, length, &info) <= 0)
 		status = 400;
 	else if (strcmp(info.http_version, "1.1") != 0 && strcmp(info.http_version, "1.0") != 0)
 		status = 505;

@@ -177,6 +177,8 @@ static void take_control(struct daemon *d, const struct frame *frame, int passed
 		break;
 	case FRAME_RELOAD:
 		d->reload_wanted = true;
+		if (!is_idle(d))
+			log_line(LOG_LEVEL_INFO, "the configuration will be read again when what is under way is over", NULL);
 		break;
 	case FRAME_CHANNEL:
 		drop_front(d);

@@ -248,7 +248,8 @@ void handler_refused(void *context, const char *peer, const char *why)
 		return;
 	}
 	(void)snprintf(unsaid, sizeof unsaid, "%u", handler->refused_unsaid);
-	log_line(LOG_LEVEL_WARNING, "a client was refused", "peer", peer, "why", why, "next", "drr-agent cert show", "unsaid", handler->refused_unsaid > 0 ? unsaid : NULL, NULL);
+	log_line(LOG_LEVEL_WARNING, "a client was refused", "peer", peer, "why", why, "next", "drr-agent cert show",
+		 "unsaid", handler->refused_unsaid > 0 ? unsaid : NULL, NULL);
 	handler->refused_said_at = now;
 	handler->refused_unsaid = 0;
 }

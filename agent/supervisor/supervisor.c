@@ -360,6 +360,7 @@ static void reload_ask_front(struct supervisor *s)
 
 static void reload(struct supervisor *s)
 {
+	bool known = s->reload_wanted; /* and said */
 	struct error error = {0};
 
 	if (s->restarts.stopping)
@@ -367,6 +368,8 @@ static void reload(struct supervisor *s)
 	s->reload_wanted = s->reload != RELOAD_NONE || !restarts_all_ready(&s->restarts);
 	for (int i = 0; i < RESTARTS_CHILDREN; i++) /* an answer that is still due must not be taken for that of this reload */
 		s->reload_wanted = s->reload_wanted || s->children[i].pid == 0 || s->children[i].control < 0 || s->children[i].unanswered > 0;
+	if (s->reload_wanted && !known)
+		log_line(LOG_LEVEL_INFO, "configuration will be read again when both children are at work and have answered what they were asked", NULL);
 	if (s->reload_wanted)
 		return; /* when that is over */
 	(void)notify_reloading(&s->notify);
