@@ -7,6 +7,7 @@
 enum {
 	WATCH_S = 20,       /* of a long poll */
 	WATCH_AWAIT_S = 10, /* while the log is of interest, too */
+	HEARD_MS = 1000,    /* a bounce is asked of a member that has answered within this time */
 	EXIT_DONE = 0, EXIT_CONFIG = 2, EXIT_REFUSED = 3, EXIT_FAILED = 4, EXIT_INCOMPLETE = 5, EXIT_BUSY = 6, EXIT_PERMISSION = 7, EXIT_UNREACHABLE = 8,
 	EXIT_DISABLED = 9,
 };
@@ -269,6 +270,7 @@ void phases_init(struct phases *p, const struct phases_settings *settings)
 
 void phases_see(struct phases *p, unsigned i, const struct view_state *state, struct mono now)
 {
+	p->members[i].heard_at = now;
 	take_state(p, i, state, true, now);
 }
 
@@ -361,6 +363,8 @@ void phases_take(struct phases *p, unsigned i, const struct phases_request *requ
 
 	if (p->over)
 		return;
+	if (!answer->trouble)
+		m->heard_at = now;
 	if (answer->trouble) {
 		if (answer->unsent && request->ask == PHASES_ASK_STEP)
 			m->asked[request->op] = m->asked_before;
@@ -459,22 +463,28 @@ static bool ask_granted_step(struct phases *p, unsigned i, enum view_op op, stru
 	return p->members[i].grant == PHASES_GRANT_OURS ? ask_step(p, i, op, request) : ask_grant(p, i, request);
 }
 
-static bool ask_bounce(struct phases *p, unsigned i, struct phases_request *request)
+/* A request that goes out to a member that has been cut off meanwhile cannot be told from one that it got: its service would have to be called disabled. So one that was not heard
+ * of lately is first asked for something that changes nothing. */
+static bool ask_bounce(struct phases *p, unsigned i, struct mono now, struct phases_request *request)
 {
 	const struct phases_member *m = &p->members[i];
 
 	if (!is_begun(m) && count_in_way(p, i, NULL) >= p->settings->plan.max_unavailable)
 		return false;
+	if (!is_begun(m) && mono_diff_ms(now, m->heard_at) > HEARD_MS) {
+		request->ask = PHASES_ASK_STATE;
+		return true;
+	}
 	return ask_granted_step(p, i, VIEW_BOUNCE, request);
 }
 
-static bool ask_forward(struct phases *p, unsigned i, struct phases_request *request)
+static bool ask_forward(struct phases *p, unsigned i, struct mono now, struct phases_request *request)
 {
 	struct phases_member *m = &p->members[i];
 	bool looking = p->trigger == PHASES_TRIGGER_WAITING || p->trigger == PHASES_TRIGGER_NUDGED;
 
 	if (!is_over(m, VIEW_BOUNCE))
-		return ask_bounce(p, i, request);
+		return ask_bounce(p, i, now, request);
 	if (phases_may_be_disabled(p, i)) { /* its agent enables it; until then nobody else may go */
 		request->ask = PHASES_ASK_STATE;
 		request->fresh = true;
@@ -567,7 +577,7 @@ bool phases_next(struct phases *p, unsigned i, struct mono now, struct phases_re
 		return ask_release(p, i, request);
 	if (!everybody_seen(p))
 		return false;
-	return phases_is_flushed(p) ? ask_forward(p, i, request) : ask_before_flush(p, i, request);
+	return phases_is_flushed(p) ? ask_forward(p, i, now, request) : ask_before_flush(p, i, request);
 }
 
 /* ---- what follows from what is known -------------------------------------------------------------------------- */
