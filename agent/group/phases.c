@@ -791,20 +791,35 @@ static bool is_work(const char *code)
 	return false;
 }
 
+/* It was bounced and waits for an event, as far as is known. The agent's own word counts; without it (an older one) the newest line of the log. */
+static bool waits_for_event(const struct phases_member *m)
+{
+	if (m->given_up || is_over(m, VIEW_AWAIT) || !is_done(m, VIEW_BOUNCE))
+		return false;
+	if (!m->log_seen || m->steps[VIEW_AWAIT].state != VIEW_STEP_RUNNING)
+		return true;
+	return m->state.step_phase[0] ? strcmp(m->state.step_phase, "trigger") == 0 : !is_work(m->state.last_event);
+}
+
+/* An event that came while the group was bounced one after the other does not serve those that were bounced after it: as long as one waits, none was seen. */
 static void look_for_event(struct phases *p, struct mono now)
 {
+	char sentence[VIEW_SENTENCE_BYTES];
+	int seen = -1;
+
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct phases_member *m = &p->members[i];
-		char sentence[VIEW_SENTENCE_BYTES];
 
-		if (!is_done(m, VIEW_AWAIT) && !(m->log_seen && m->steps[VIEW_AWAIT].state == VIEW_STEP_RUNNING && is_work(m->state.last_event)))
-			continue;
-		p->trigger = PHASES_TRIGGER_SEEN;
-		(void)snprintf(sentence, sizeof sentence, "an event was accepted on %s after %lld s", name_of(p, i),
-			       (long long)(mono_diff_ms(now, p->trigger_since) / 1000));
-		tell(p, -1, PHASES_TRIGGER, PHASES_DONE, sentence, "");
-		return;
+		if (waits_for_event(m))
+			return;
+		if (seen < 0 && (is_done(m, VIEW_AWAIT) || m->steps[VIEW_AWAIT].state == VIEW_STEP_RUNNING))
+			seen = (int)i;
 	}
+	if (seen < 0)
+		return;
+	p->trigger = PHASES_TRIGGER_SEEN;
+	(void)snprintf(sentence, sizeof sentence, "an event was accepted on %s after %lld s", name_of(p, (unsigned)seen), (long long)(mono_diff_ms(now, p->trigger_since) / 1000));
+	tell(p, -1, PHASES_TRIGGER, PHASES_DONE, sentence, "");
 }
 
 static bool may_trigger(const struct phases *p)
