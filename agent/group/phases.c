@@ -625,6 +625,23 @@ static bool abort_by_step(struct phases *p, unsigned i, enum view_op op)
 	return true;
 }
 
+/* Another run has begun since we looked. A member that is busy for it answers "later": waiting for that would end in a second DRR right behind the first. */
+static bool abort_by_other_run(struct phases *p)
+{
+	for (unsigned i = 0; i < p->count; i++) {
+		const struct view_state *state = &p->members[i].state;
+		char sentence[VIEW_SENTENCE_BYTES], next[ERROR_NEXT_MAX_BYTES];
+
+		if (p->members[i].grant != PHASES_GRANT_OTHER || p->members[i].given_up)
+			continue;
+		(void)snprintf(sentence, sizeof sentence, "run %s holds this member since %s", state->grant.run, state->grant.since);
+		(void)snprintf(next, sizeof next, "drrctl status; if nobody drives that run any more: drrctl resume %s", state->grant.run);
+		abort_run(p, EXIT_BUSY, PHASES_REFUSED, name_of(p, i), sentence, next);
+		return true;
+	}
+	return false;
+}
+
 static void settle_before_flush(struct phases *p)
 {
 	const struct phases_member *primary = &p->members[p->primary];
@@ -636,7 +653,7 @@ static void settle_before_flush(struct phases *p)
 		give_up_before_flush(p, (unsigned)gone);
 		return;
 	}
-	if (!all_over(p, VIEW_PRECHECK))
+	if (abort_by_other_run(p) || !all_over(p, VIEW_PRECHECK))
 		return;
 	for (unsigned i = 0; i < p->count; i++)
 		if (abort_by_step(p, i, VIEW_PRECHECK))
