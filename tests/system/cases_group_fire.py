@@ -39,7 +39,7 @@ class Fire(Group):
             equal(self.world.lab.get(f"{name}.service")["admin_state"], "enabled", name)
 
     def whole(self, mark=0, most=1, bounces=1):
-        """Since MARK: one flush, then each bounced; never more than MOST disabled; all enabled with their configuration, no grant left.  The most that were disabled."""
+        """Since MARK: one flush, then each bounced; never more than MOST disabled; all enabled and configured, no grant left.  The most that were disabled."""
         effects = self.world.lab.effects(after=mark)
         flushes = [e for e in effects if e["effect"].startswith("flush")]
         equal([e["effect"] for e in flushes], ["flush"], "flushes")
@@ -433,7 +433,7 @@ SLOW = {"gw1__command_delay": "0.3"}      # there is time to cut it off while it
 
 @case("fire: a member is cut off before, during and after the flush", slow=True)
 def wire_cut():
-    """Before anything is changed: 8 (contract: unreachable before anything changed). Afterwards 5; and 9 in the middle of its bounce, as nobody can see whether it is enabled."""
+    """Before anything is changed: 8, unreachable. Afterwards 5; and 9 in the middle of its bounce, as nobody can see whether it is enabled."""
     down = "admin_state"
     points = [("during the flush", "gw1", ("flush", {}), 5, SLOW),
               ("in its bounce", "gw2", (down, {"member": "gw2", "value": "disabled"}), 9, {})]
@@ -452,7 +452,8 @@ def wire_cut():
 @case("fire: a daemon stands still before and after the flush", slow=True)
 def stopped():
     down = "admin_state"
-    return cut_table(Stopped, [("during the flush", "gw3", ("flush", {}), 5, SLOW), ("before its bounce", "gw3", (down, {"member": "gw1", "value": "disabled"}), 5, {})])
+    return cut_table(Stopped, [("during the flush", "gw3", ("flush", {}), 5, SLOW),
+                               ("before its bounce", "gw3", (down, {"member": "gw1", "value": "disabled"}), 5, {})])
 
 
 # ---- the primary moves by itself
@@ -498,7 +499,7 @@ def add_manager(g, nudge, on_change):
 
 
 def early(story, nudge):
-    """STORY: (effect's fields, member that gets the event, its answer) while the members are bounced one after the other; then the heartbeat goes on, or API Manager is nudged."""
+    """STORY: (effect's fields, member that gets the event, its answer) while the bounces roll; then the heartbeat goes on, or API Manager is nudged."""
     with fire(initial_primary="gw1", heartbeat="never", start_delay="30") as g:
         manager = add_manager(g, "nudge = auto\nnudge_after_s = 1", lambda: g.world.lab.call("webhook")) if nudge else None
         process = g.begin("run", "--run", "r1")
