@@ -7,6 +7,7 @@
 enum {
 	WATCH_S = 20,       /* of a long poll */
 	WATCH_AWAIT_S = 10, /* while the log is of interest, too */
+	HEARD_MS = 1000,    /* a bounce is asked of a member that has answered within this time */
 	EXIT_DONE = 0, EXIT_CONFIG = 2, EXIT_REFUSED = 3, EXIT_FAILED = 4, EXIT_INCOMPLETE = 5, EXIT_BUSY = 6, EXIT_PERMISSION = 7, EXIT_UNREACHABLE = 8,
 	EXIT_DISABLED = 9,
 };
@@ -269,6 +270,7 @@ void phases_init(struct phases *p, const struct phases_settings *settings)
 
 void phases_see(struct phases *p, unsigned i, const struct view_state *state, struct mono now)
 {
+	p->members[i].heard_at = now;
 	take_state(p, i, state, true, now);
 }
 
@@ -361,6 +363,8 @@ void phases_take(struct phases *p, unsigned i, const struct phases_request *requ
 
 	if (p->over)
 		return;
+	if (!answer->trouble)
+		m->heard_at = now;
 	if (answer->trouble) {
 		if (answer->unsent && request->ask == PHASES_ASK_STEP)
 			m->asked[request->op] = m->asked_before;
@@ -459,22 +463,28 @@ static bool ask_granted_step(struct phases *p, unsigned i, enum view_op op, stru
 	return p->members[i].grant == PHASES_GRANT_OURS ? ask_step(p, i, op, request) : ask_grant(p, i, request);
 }
 
-static bool ask_bounce(struct phases *p, unsigned i, struct phases_request *request)
+/* A request that goes out to a member that has been cut off meanwhile cannot be told from one that it got: its service would have to be called disabled. So one that was not heard
+ * of lately is first asked for something that changes nothing. */
+static bool ask_bounce(struct phases *p, unsigned i, struct mono now, struct phases_request *request)
 {
 	const struct phases_member *m = &p->members[i];
 
 	if (!is_begun(m) && count_in_way(p, i, NULL) >= p->settings->plan.max_unavailable)
 		return false;
+	if (!is_begun(m) && mono_diff_ms(now, m->heard_at) > HEARD_MS) {
+		request->ask = PHASES_ASK_STATE;
+		return true;
+	}
 	return ask_granted_step(p, i, VIEW_BOUNCE, request);
 }
 
-static bool ask_forward(struct phases *p, unsigned i, struct phases_request *request)
+static bool ask_forward(struct phases *p, unsigned i, struct mono now, struct phases_request *request)
 {
 	struct phases_member *m = &p->members[i];
 	bool looking = p->trigger == PHASES_TRIGGER_WAITING || p->trigger == PHASES_TRIGGER_NUDGED;
 
 	if (!is_over(m, VIEW_BOUNCE))
-		return ask_bounce(p, i, request);
+		return ask_bounce(p, i, now, request);
 	if (phases_may_be_disabled(p, i)) { /* its agent enables it; until then nobody else may go */
 		request->ask = PHASES_ASK_STATE;
 		request->fresh = true;
@@ -567,7 +577,7 @@ bool phases_next(struct phases *p, unsigned i, struct mono now, struct phases_re
 		return ask_release(p, i, request);
 	if (!everybody_seen(p))
 		return false;
-	return phases_is_flushed(p) ? ask_forward(p, i, request) : ask_before_flush(p, i, request);
+	return phases_is_flushed(p) ? ask_forward(p, i, now, request) : ask_before_flush(p, i, request);
 }
 
 /* ---- what follows from what is known -------------------------------------------------------------------------- */
@@ -615,6 +625,23 @@ static bool abort_by_step(struct phases *p, unsigned i, enum view_op op)
 	return true;
 }
 
+/* Another run has begun since we looked. A member that is busy for it answers "later": waiting for that would end in a second DRR right behind the first. */
+static bool abort_by_other_run(struct phases *p)
+{
+	for (unsigned i = 0; i < p->count; i++) {
+		const struct view_state *state = &p->members[i].state;
+		char sentence[VIEW_SENTENCE_BYTES], next[ERROR_NEXT_MAX_BYTES];
+
+		if (p->members[i].grant != PHASES_GRANT_OTHER || p->members[i].given_up)
+			continue;
+		(void)snprintf(sentence, sizeof sentence, "run %s holds this member since %s", state->grant.run, state->grant.since);
+		(void)snprintf(next, sizeof next, "drrctl status; if nobody drives that run any more: drrctl resume %s", state->grant.run);
+		abort_run(p, EXIT_BUSY, PHASES_REFUSED, name_of(p, i), sentence, next);
+		return true;
+	}
+	return false;
+}
+
 static void settle_before_flush(struct phases *p)
 {
 	const struct phases_member *primary = &p->members[p->primary];
@@ -626,7 +653,7 @@ static void settle_before_flush(struct phases *p)
 		give_up_before_flush(p, (unsigned)gone);
 		return;
 	}
-	if (!all_over(p, VIEW_PRECHECK))
+	if (abort_by_other_run(p) || !all_over(p, VIEW_PRECHECK))
 		return;
 	for (unsigned i = 0; i < p->count; i++)
 		if (abort_by_step(p, i, VIEW_PRECHECK))
@@ -781,20 +808,35 @@ static bool is_work(const char *code)
 	return false;
 }
 
+/* It was bounced and waits for an event, as far as is known. The agent's own word counts; without it (an older one) the newest line of the log. */
+static bool waits_for_event(const struct phases_member *m)
+{
+	if (m->given_up || is_over(m, VIEW_AWAIT) || !is_done(m, VIEW_BOUNCE))
+		return false;
+	if (!m->log_seen || m->steps[VIEW_AWAIT].state != VIEW_STEP_RUNNING)
+		return true;
+	return m->state.step_phase[0] ? strcmp(m->state.step_phase, "trigger") == 0 : !is_work(m->state.last_event);
+}
+
+/* An event that came while the group was bounced one after the other does not serve those that were bounced after it: as long as one waits, none was seen. */
 static void look_for_event(struct phases *p, struct mono now)
 {
+	char sentence[VIEW_SENTENCE_BYTES];
+	int seen = -1;
+
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct phases_member *m = &p->members[i];
-		char sentence[VIEW_SENTENCE_BYTES];
 
-		if (!is_done(m, VIEW_AWAIT) && !(m->log_seen && m->steps[VIEW_AWAIT].state == VIEW_STEP_RUNNING && is_work(m->state.last_event)))
-			continue;
-		p->trigger = PHASES_TRIGGER_SEEN;
-		(void)snprintf(sentence, sizeof sentence, "an event was accepted on %s after %lld s", name_of(p, i),
-			       (long long)(mono_diff_ms(now, p->trigger_since) / 1000));
-		tell(p, -1, PHASES_TRIGGER, PHASES_DONE, sentence, "");
-		return;
+		if (waits_for_event(m))
+			return;
+		if (seen < 0 && (is_done(m, VIEW_AWAIT) || m->steps[VIEW_AWAIT].state == VIEW_STEP_RUNNING))
+			seen = (int)i;
 	}
+	if (seen < 0)
+		return;
+	p->trigger = PHASES_TRIGGER_SEEN;
+	(void)snprintf(sentence, sizeof sentence, "an event was accepted on %s after %lld s", name_of(p, (unsigned)seen), (long long)(mono_diff_ms(now, p->trigger_since) / 1000));
+	tell(p, -1, PHASES_TRIGGER, PHASES_DONE, sentence, "");
 }
 
 static bool may_trigger(const struct phases *p)

@@ -68,6 +68,7 @@ struct phases_member {
 	bool enabled_since;      /* its service was seen enabled after a bounce that failed */
 	struct mono disabled_at; /* when that bounce was seen to have failed */
 	struct mono again_at;    /* no request before */
+	struct mono heard_at;    /* the last answer, whatever it was */
 	bool silent, refused;    /* no answer, or (refused) not the wanted one, since: */
 	struct mono silent_since;
 	bool given_up, released;

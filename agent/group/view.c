@@ -222,6 +222,7 @@ bool view_read_state(const struct json *json, struct view_state *state)
 	take_hold(json_get(json, "hold"), state);
 	take_run(json_get(json, "run"), state);
 	TAKE(json_get(json, "step"), "id", state->step);
+	TAKE(json_get(json, "step"), "phase", state->step_phase);
 	TAKE(json, "as_of", state->as_of);
 	return take_grant(json_get(json, "grant"), &state->grant) && state->name[0] && json_get(json, "journal");
 }

@@ -13,7 +13,7 @@
 enum {
 	VIEW_RUN_BYTES = 64,
 	VIEW_TEXT_BYTES = 128,
-	VIEW_SENTENCE_BYTES = 640,
+	VIEW_PHASE_BYTES = 24, VIEW_SENTENCE_BYTES = 640,
 	VIEW_TIME_BYTES = 32,
 	VIEW_ROWS_MAX = 64, /* of the peering table, of the one object */
 };
@@ -61,6 +61,7 @@ struct view_state {
 	bool flush_done, flush_unknown, bounce_done, await_done;
 	struct view_step steps[VIEW_OP_COUNT]; /* of that run */
 	char step[VIEW_RUN_BYTES + 16]; /* the one under way: its id; "": none */
+	char step_phase[VIEW_PHASE_BYTES]; /* ... how far it is; "": not told */
 	char as_of[VIEW_TIME_BYTES];
 };
 

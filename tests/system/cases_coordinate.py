@@ -22,15 +22,18 @@ class Group:
     def __init__(self, world, group=""):
         self.world, self.daemons, self.ports, self.logs = world, {}, {}, []
         self.certificate, self.key = fake_agent.client_identity(world.directory, "drrctl")
-        text = f"[group]\ncertificate = {self.certificate}\nkey = {self.key}\npatience_s = 20\n{group}\n"
+        text = f"[group]\ncertificate = {self.certificate}\nkey = {self.key}\n{'' if 'patience_s' in group else 'patience_s = 60'}\n{group}\n"
         for member in world.lab.members:
             pin = self.add(member.name)
-            text += f"[member {member.name}]\nurl = https://127.0.0.1:{self.ports[member.name]}\npin = {pin}\n"
+            text += f"[member {member.name}]\nurl = https://{self.host(member.name)}:{self.ports[member.name]}\npin = {pin}\n"
         self.conf = os.path.join(world.directory, "group.conf")
         with open(self.conf, "w", encoding="utf-8") as file:
             file.write(text)
         for name in self.ports:
             self.wait_ready(name)
+
+    def host(self, _name):
+        return "127.0.0.1"
 
     def add(self, name):
         key = certificates.new_key("ecdsa")
@@ -38,7 +41,7 @@ class Group:
         certificates._write(paths[0], 0o644, certificates._pem(certificates._builder(name, name, key, False).sign(key, certificates.hashes.SHA256())))
         certificates._write(paths[1], 0o600, certificates._key_pem(key))
         self.ports[name] = fake_agent.free_port()
-        config = self.world.config(name, https__listen=f"127.0.0.1:{self.ports[name]}", https__certificate=paths[0], https__key=paths[1],
+        config = self.world.config(name, https__listen=f"{self.host(name)}:{self.ports[name]}", https__certificate=paths[0], https__key=paths[1],
                                    https__client_ca=self.certificate, https__operators="drrctl", limits__bounce_deadline_s="10", limits__confirm_timeout_s="8")
         self.start(name, config)
         return certificates.pin_of(key)
@@ -51,7 +54,7 @@ class Group:
     def ask(self, name, method, path, body=None):
         context = ssl._create_unverified_context()      # drrctl checks the pins; here only the answers matter
         context.load_cert_chain(self.certificate, self.key)
-        connection = http.client.HTTPSConnection("127.0.0.1", self.ports[name], context=context, timeout=LIMIT_S)
+        connection = http.client.HTTPSConnection(self.host(name), self.ports[name], context=context, timeout=LIMIT_S)
         with contextlib.closing(connection):
             connection.request(method, path, json.dumps(body) if body else None)
             answer = connection.getresponse()

@@ -36,7 +36,7 @@ class Ctl:
 
     def write(self, group="", extra="", doors=None):
         self.conf = os.path.join(self.directory, "group.conf")
-        text = f"[group]\nname = test\ncertificate = {self.certificate}\nkey = {self.key}\npatience_s = 5\n{group}\n"
+        text = f"[group]\nname = test\ncertificate = {self.certificate}\nkey = {self.key}\n{'' if 'patience_s' in group else 'patience_s = 5'}\n{group}\n"
         text += "".join(f"[member {name}]\nurl = {url}\npin = {pin}\n" for name, url, pin in doors or self.doors)
         with open(self.conf, "w", encoding="utf-8") as file:
             file.write(text + extra)
@@ -353,10 +353,30 @@ def two_coordinators():
         equal(c.worst_disabled(), 1)
 
 
+@case("drrctl: another run begins right after it looked")
+def overtaken():
+    with ctl() as c:
+        agent = c.agents["gw2"]
+        answer = agent.answer
+
+        def busy(command, path, body):
+            if command == "POST" and path == "/v1/steps":       # a step of r0 is under way whenever it asks
+                agent.grant = {"run": "r0", "plan": {"primary": "gw1", "order": list(c.agents), "max_unavailable": 1}, "since": "2026-01-02T03:04:05.000Z", "by": "bob"}
+                raise fake_agent.Problem(409, "step-running", "a step is under way")
+            return answer(command, path, body)
+        agent.answer = busy
+        code, lines = c.run("run", "--run", "r1")
+        equal(code, 6, lines[-1])
+        contains(lines[-1]["sentence"], "gw2", "run r0")
+        contains(lines[-1]["next"], "drrctl resume", "r0")
+        equal(c.fake.count("flush"), 0, "flushes")
+        check(all(a.grant is None or a is agent for a in c.agents.values()), "a grant is left")
+
+
 @case("drrctl: answers are lost")
 def lost_answers():
     for every in (2, 3, 4):
-        with ctl() as c:
+        with ctl(group="patience_s = 60") as c:     # on a loaded machine five seconds can go by between two answers
             for number, agent in enumerate(c.agents.values()):
                 agent.lose_every = every
                 agent.requests = [None] * number    # not all in the same places

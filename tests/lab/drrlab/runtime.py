@@ -25,7 +25,7 @@ from .switches import LAB_TABLE, MEMBER_TABLE, Switches
 NOISE_PERIOD_S = 0.05
 MEMBERS_MAX = 200
 LISTENING = ("ssh_listen", "telnet_listen", "xmi", "xmi_acl", "xmi_tls", "xmi_key", "xmi_certificate", "gateway_listen", "gateway_fault")
-REDIS_MEMBERS_MAX = 5
+REDIS_MEMBERS_MAX = 7
 
 
 class Lab:
