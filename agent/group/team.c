@@ -227,28 +227,36 @@ static void tell(void *context, int member, enum phases_step step, enum phases_e
 	report_line(&team->report, phases_step_name(step), phases_event_name(event), sentence, evidence);
 }
 
-/* Everything that can be done without waiting. */
-static void turn(struct team *team)
+/* One request begun, or one answer taken, wherever that can be done without waiting. True: something moved. */
+static bool pass(struct team *team)
 {
-	struct phases *phases = &team->phases;
-	bool again = true;
+	bool moved = false;
 
-	while (again && !phases->over) {
-		again = false;
-		for (unsigned i = 0; i < phases->count; i++) {
-			struct team_member *member = &team->members[team->place[i]];
+	for (unsigned i = 0; i < team->phases.count && !team->phases.over; i++) {
+		struct team_member *member = &team->members[team->place[i]];
 
-			if (!member->busy && phases_next(phases, i, clock_now(), &member->request)) {
-				member->busy = true;
-				start_request(team, member);
-			}
-			if (member->busy && client_step(&member->client, clock_now()) != CLIENT_WAIT) {
-				take_answer(team, i);
-				again = true;
-			}
+		if (!member->busy && phases_next(&team->phases, i, clock_now(), &member->request)) {
+			member->busy = moved = true;
+			start_request(team, member);
+		}
+		if (member->busy && client_step(&member->client, clock_now()) != CLIENT_WAIT) {
+			take_answer(team, i);
+			moved = true;
 		}
 	}
-	phases_tick(phases, clock_now());
+	return moved;
+}
+
+/* Everything that can be done without waiting. What a tick decides can make a request due for somebody who waits for nothing else: nobody would wake us for it, so a
+ * pass follows each tick. */
+static void turn(struct team *team)
+{
+	bool ticked = false;
+
+	while (!team->phases.over && (pass(team) || !ticked)) {
+		phases_tick(&team->phases, clock_now());
+		ticked = true;
+	}
 }
 
 static void prepare(struct team *team)
@@ -289,6 +297,8 @@ int team_run(struct team *team, struct error *error)
 	if (nudge_init(&nudge, team->config, error) != 0)
 		return -1;
 	while (!team->phases.over && got >= 0 && signals < 2) {
+		struct mono now = clock_now(); /* what becomes due from here on must wake us */
+
 		turn(team);
 		if (phases_wants_nudge(&team->phases))
 			nudge_start(&nudge, clock_now());
@@ -297,7 +307,7 @@ int team_run(struct team *team, struct error *error)
 		if (team->phases.over)
 			break;
 		board_show(team);
-		got = wait_for(team, mono_earlier(phases_deadline(&team->phases, clock_now()), board_again(team)), nudge_client(&nudge), error);
+		got = wait_for(team, mono_earlier(phases_deadline(&team->phases, now), board_again(team)), nudge_client(&nudge), error);
 		if (got == SIGINT || got == SIGTERM) {
 			signals++;
 			drop_watches(team);

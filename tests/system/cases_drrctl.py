@@ -329,8 +329,10 @@ def killed():
                 code, lines = c.run("resume", "r1")
                 equal(code, 0, f"killed at {point}: {lines[-1]}")
             elif point[0] == "precheck":
-                equal(c.run("resume", "r1")[0], 3, "there is nothing to resume")
-                equal(c.run("run")[0], 0)
+                code = c.run("resume", "r1")[0]     # 0: a grant was still on its way
+                check(code in (0, 3), "resume ended with", code)
+                if code == 3:
+                    equal(c.run("run")[0], 0)
             c.check_whole()
             equal(c.worst_disabled(), 1, "members disabled at once")
             for name in c.agents:
