@@ -27,7 +27,7 @@
 #include "platform/clock.h"
 #include "platform/ssh.h"
 
-enum { LIMIT_MS = 20000, ARGUMENTS_MAX = 24 };
+enum { LIMIT_MS = 60000, ARGUMENTS_MAX = 24 };
 
 static char folder[] = "/tmp/test_ssh.XXXXXX";
 static char password_bytes[] = "secret\xc3\xa9", wrong_bytes[] = "wrong";
