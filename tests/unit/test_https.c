@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "platform/https_server.h"
+#include "program.h"
 
 enum { ARGUMENTS_MAX = 32, FILE_MAX_BYTES = 65536, BIG_BYTES = 1000000, NO_JAIL = 77 };
 
@@ -55,7 +56,7 @@ static struct peer peer_start(const char *format, ...)
 {
 	const char *arguments[ARGUMENTS_MAX] = {"/usr/bin/python3", "-Wignore", DRR_TESTS_DIR "/unit/https_peer.py"};
 	char copy[512];
-	int to[2], from[2], count = 3;
+	int count = 3;
 	struct peer peer = {0};
 	va_list list;
 
@@ -64,23 +65,7 @@ static struct peer peer_start(const char *format, ...)
 	va_end(list);
 	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
 		arguments[count++] = word;
-	assert_int_equal(pipe2(to, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(from, O_CLOEXEC), 0);
-	peer.pid = fork();
-	assert_true(peer.pid >= 0);
-	if (peer.pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)dup2(to[0], 0);
-		(void)dup2(from[1], 1);
-		if (!getenv("DRR_TEST_VERBOSE"))
-			(void)dup2(open("/dev/null", O_WRONLY), 2);
-		(void)execv(arguments[0], (char *const *)(uintptr_t)arguments);
-		_exit(127);
-	}
-	(void)close(to[0]);
-	(void)close(from[1]);
-	peer.to = to[1];
-	peer.from = fdopen(from[0], "r");
+	peer.pid = program_start(arguments, &peer.to, &peer.from);
 	return peer;
 }
 

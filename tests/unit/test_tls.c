@@ -25,6 +25,7 @@
 
 #include "platform/clock.h"
 #include "platform/tls.h"
+#include "program.h"
 
 enum { LIMIT_MS = 20000, ARGUMENTS_MAX = 24, MUCH_BYTES = 1024 * 1024, KEYS_MAX = 40 };
 
@@ -69,29 +70,13 @@ static struct server peer_start(const char *options)
 {
 	const char *arguments[ARGUMENTS_MAX] = {"/usr/bin/python3", "-Wignore", DRR_TESTS_DIR "/unit/tls_peer.py"};
 	char copy[512];
-	int to[2], from[2], count = 3;
+	int count = 3;
 	struct server server = {0};
 
 	(void)snprintf(copy, sizeof copy, "%s", options);
 	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
 		arguments[count++] = word;
-	assert_int_equal(pipe2(to, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(from, O_CLOEXEC), 0);
-	server.pid = fork();
-	assert_true(server.pid >= 0);
-	if (server.pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)dup2(to[0], 0);
-		(void)dup2(from[1], 1);
-		if (!getenv("DRR_TEST_VERBOSE"))
-			(void)dup2(open("/dev/null", O_WRONLY), 2);
-		(void)execv(arguments[0], (char *const *)(uintptr_t)arguments);
-		_exit(127);
-	}
-	(void)close(to[0]);
-	(void)close(from[1]);
-	server.to = to[1];
-	server.from = fdopen(from[0], "r");
+	server.pid = program_start(arguments, &server.to, &server.from);
 	return server;
 }
 

@@ -20,6 +20,7 @@
 
 #include "engine/xmi_link.h"
 #include "platform/clock.h"
+#include "program.h"
 
 enum { TIMEOUT_S = 600, POLL_MS = 20000, DRIP_STEP_MS = 100 * 1000 };
 
@@ -42,25 +43,7 @@ static struct {
 
 static void peer_start(const char *const *arguments)
 {
-	int to[2], from[2];
-
-	assert_int_equal(pipe2(to, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(from, O_CLOEXEC), 0);
-	peer.pid = fork();
-	assert_true(peer.pid >= 0);
-	if (peer.pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)dup2(to[0], 0);
-		(void)dup2(from[1], 1);
-		if (!getenv("DRR_TEST_VERBOSE"))
-			(void)dup2(open("/dev/null", O_WRONLY), 2);
-		(void)execv(arguments[0], (char *const *)(uintptr_t)arguments);
-		_exit(127);
-	}
-	(void)close(to[0]);
-	(void)close(from[1]);
-	peer.to = to[1];
-	peer.from = fdopen(from[0], "r");
+	peer.pid = program_start(arguments, &peer.to, &peer.from);
 	peer.told[0] = '\0';
 }
 
