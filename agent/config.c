@@ -391,8 +391,5 @@ int config_describe(struct buf *out)
 
 const char *config_key(size_t index, const char **section)
 {
-	if (index >= KEY_COUNT)
-		return NULL;
-	*section = keys[index].section;
-	return keys[index].name;
+	return options_key(&table, index, section);
 }

@@ -640,3 +640,11 @@ int options_describe(const struct options_table *table, struct buf *out)
 	}
 	return 0;
 }
+
+const char *options_key(const struct options_table *table, size_t index, const char **section)
+{
+	if (index >= table->count)
+		return NULL;
+	*section = table->keys[index].section;
+	return table->keys[index].name;
+}

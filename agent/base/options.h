@@ -129,4 +129,7 @@ const struct option_key *options_find(const struct options_table *table, const c
 /* Every section and key with what is allowed, default and meaning, as text for people. -1 when OUT is too small. */
 int options_describe(const struct options_table *table, struct buf *out);
 
+/* The name of the key in row INDEX and its *section; NULL behind the last one. */
+const char *options_key(const struct options_table *table, size_t index, const char **section);
+
 #endif

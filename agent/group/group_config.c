@@ -206,8 +206,5 @@ int group_config_describe(struct buf *out)
 
 const char *group_config_key(size_t index, const char **section)
 {
-	if (index >= KEY_COUNT)
-		return NULL;
-	*section = keys[index].section;
-	return keys[index].name;
+	return options_key(&table, index, section);
 }
