@@ -258,7 +258,7 @@ class Xmi:
             self.tell("cut")
 
     def tell(self, words):
-        print(self.number, words, flush=True)
+        os.write(sys.stdout.fileno(), f"{self.number} {words}\n".encode())  # whole lines: print() of two threads comes in pieces
 
     def wait_for_end(self):
         self.raw.recv(1, socket.MSG_PEEK)  # TLS says of a reset only that the session has not ended
