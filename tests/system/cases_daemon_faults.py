@@ -94,7 +94,7 @@ def engine_stopped():
         check(step["state"] in ("done", "failed"), "the bounce:", step)
         ends_enabled(world, daemon)
         equal(world.bounced(), 1, "bounces")
-    with World(initial_primary="gw2", gw1__switch_delay="3real") as world, Daemon(world) as daemon:
+    with World(initial_primary="gw2", gw1__switch_delay="10real") as world, Daemon(world) as daemon:
         daemon.grant("r1", SOLO)
         daemon.begin_step("r1", "primary")
         world.lab.wait_effect("switch_primary", member="gw1", timeout=60)
