@@ -41,14 +41,19 @@ static void trace_command(void *context, const char *command, const char *answer
 	report_line(&r->report, run_state_step(r->state), "started", line, NULL);
 }
 
-static int prepare(struct runner *r, const struct config *config, const struct run_request *request, struct error *error)
+static void reset(struct runner *r, const struct config *config, const struct run_request *request)
 {
 	r->config = config;
 	runner_reset(r, request);
 	r->loop.timer_fd = r->loop.signal_fd = -1;
-	if (link_init(&r->link, config, error) || loop_open(&r->loop, error))
+}
+
+/* All that it takes to speak with the appliance. */
+static int prepare(struct runner *r, struct error *error)
+{
+	if (link_init(&r->link, r->config, error) || loop_open(&r->loop, error))
 		return -1;
-	if (request->verbose)
+	if (r->request->verbose)
 		link_set_trace(&r->link, trace_command, r);
 	return 0;
 }
@@ -109,7 +114,8 @@ int run_recover(const struct config *config, bool json, bool verbose)
 
 	request.json = json;
 	request.verbose = verbose;
-	if (prepare(r, config, &request, &error) || take_book(r, &error))
+	reset(r, config, &request);
+	if (take_book(r, &error)) /* first: mostly there is nothing to do, and a password that cannot be read is no reason to fail then */
 		return fail(r, &error);
 	if (r->book.torn)
 		report_line(&r->report, "recover", "started", "the journal's last record was unfinished (power cut?) and was cut off", NULL);
@@ -118,7 +124,7 @@ int run_recover(const struct config *config, bool json, bool verbose)
 		clean_up(r);
 		return 0;
 	}
-	exit_code = recover_open(r, &error);
+	exit_code = prepare(r, &error) ? -1 : recover_open(r, &error);
 	if (exit_code < 0)
 		return fail(r, &error);
 	clean_up(r);
@@ -201,7 +207,8 @@ int run_execute(const struct config *config, const struct run_request *request)
 	do { /* once more behind a recovery, with everything fresh */
 		if (opened == 2)
 			clean_up(r);
-		if (prepare(r, config, request, &error))
+		reset(r, config, request);
+		if (prepare(r, &error))
 			return fail(r, &error);
 		opened = request->dry_run ? 1 : open_book(r, &exit_code, &error);
 		if (opened < 0)
