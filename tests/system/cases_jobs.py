@@ -4,16 +4,18 @@ import contextlib
 import ctypes
 import json
 import os
-import re
+import pwd
 import shutil
 import signal
 import socket
+import subprocess
 import time
 
 from cases_drrctl import DRRCTL, Ctl
 from cases_jail import kernel_can, poke, status_of
 from cases_notify import NEWS, hosted
 from daemon import Daemon, children_of, is_gone, verb_of, wait_until
+from fake_agent import free_port
 from frames import Channel
 from harness import AGENT, LIMIT_S, Skipped, World, case, check, contains, equal
 
@@ -160,6 +162,46 @@ def missing():
             if "landlock=yes" in daemon.log:
                 contains(end.sentence, "Permission denied")
             equal(daemon.pids()["engine"], orders.engine, "the engine")
+
+
+def give_away(directory, uid):
+    os.chown(directory, uid, uid)
+    for folder, folders, files in os.walk(directory):
+        for name in folders + files:
+            os.chown(os.path.join(folder, name), uid, uid)
+
+
+@case("jobs: a daemon of root's with another user starts them as that one; the key of [https] may be root's")
+def other_user():
+    beside()
+    uid = pwd.getpwnam("nobody").pw_uid
+    if os.getuid() != 0 or subprocess.run(["test", "-x", DRRCTL], user=uid, check=False).returncode != 0:
+        raise Skipped("not root, or drrctl is out of reach for nobody")
+    c = Ctl()
+    for agent in c.agents.values():
+        agent.step_s["precheck"] = 2
+    try:
+        with World(members=1) as world, hosted(script=("silence",), https=True) as host:
+            password = world.secret_file("of-no-use-here-1")
+            config = world.config(agent__user="nobody", cli__password_file=password, watchdog__group_file=c.conf, https__listen=f"127.0.0.1:{free_port()}",
+                                  https__certificate=host.certificate, https__key=host.key, https__client_ca=host.certificate, https__operators="gw1",
+                                  watchdog__notify_url=f"https://localhost:{host.receiver.port}/x", watchdog__notify_pin=host.receiver.pin)
+            give_away(c.directory, uid)
+            give_away(world.directory, uid)
+            os.chmod(host.directory, 0o755)
+            with Daemon(world, config=config) as daemon, Orders(daemon) as orders:
+                own = orders.start("run", "r1")
+                pid = job_of(daemon, "run")
+                equal(status_of(pid, "Uid"), str(uid), "user of drrctl")
+                equal(orders.finish(own)[1].status, 0, "exit of drrctl: " + daemon.log)
+                own = orders.start("notify", body=NEWS)
+                wait_until(lambda: host.receiver.got, "the notification")
+                pid = job_of(daemon, "notify")
+                equal((status_of(pid, "Uid"), host.receiver.got[0]["client"]), (str(uid), ["gw1"]), "user, whose certificate")
+                os.kill(pid, signal.SIGTERM)
+                equal(orders.finish(own)[1].status, 8, "exit when told to end")
+    finally:
+        c.close()
 
 
 @case("jobs: check says what drrctl lacks")
