@@ -108,11 +108,11 @@ class Host:
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(text)
 
-    def begin(self):
-        return subprocess.Popen([AGENT, "notify", "-c", self.config], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def begin(self, wrapper=()):
+        return subprocess.Popen([*wrapper, AGENT, "notify", "-c", self.config], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def notify(self, text=NEWS, limit_s=60, stop_after_s=None):
-        process = self.begin()
+    def notify(self, text=NEWS, limit_s=60, stop_after_s=None, wrapper=()):
+        process = self.begin(wrapper)
         if stop_after_s is not None:
             threading.Timer(stop_after_s, process.send_signal, (signal.SIGTERM,)).start()
         try:
