@@ -102,10 +102,22 @@ static const struct option_key keys[] = {
 	 .help = "names (CN) of clients that may change something; repeat it or separate by commas, up to 16"},
 	{"https", "observers", KIND_PERSON, AT(https.observers), .count = AT(https.observer_count), .max = CONFIG_PEOPLE_MAX,
 	 .shown = "operators or observers are required in this section", .help = "names (CN) of clients that may look; up to 16"},
-	{"watchdog", "heartbeat_s", KIND_NUMBER, AT(watchdog.heartbeat_s), "300", .min = 30, .max = 86400,
+	{"watchdog", "on_reboot", KIND_CHOICE, AT(watchdog.on_reboot), "observe", .choices = OPTION_CHOICES("observe", "nudge", "bounce", "run"),
+	 .help = "what is done, once, when the configuration does not come back after the appliance restarted: tell; drrctl nudge; this member's bounce; drrctl run"},
+	{"watchdog", "heartbeat_s", KIND_NUMBER, AT(watchdog.heartbeat_s), "300", .min = 5, .max = 86400,
 	 .help = "seconds between two heartbeats of the management server"},
 	{"watchdog", "slack_s", KIND_NUMBER, AT(watchdog.slack_s), "120", .min = 0, .max = 3600,
 	 .help = "seconds that a heartbeat may be late"},
+	{"watchdog", "settle_s", KIND_NUMBER, AT(watchdog.settle_s), "180", .min = 5, .max = 3600,
+	 .help = "seconds that peering and service may take to come up once a restarted appliance answers again"},
+	{"watchdog", "group_file", KIND_PATH, AT(watchdog.group_file), .shown = "required for on_reboot = nudge and run",
+	 .help = "group.conf with which drrctl is started; the agent's user must be able to read it and the files that it names"},
+	{"watchdog", "notify_url", KIND_URL, AT(watchdog.notify_url), .shown = "default: none", .min = 443,
+	 .help = "where the watchdog's news are sent as JSON, by HTTPS POST, with the certificate of [https] where there is one"},
+	{"watchdog", "notify_pin", KIND_PIN, AT(watchdog.notify_pins), .count = AT(watchdog.notify_pin_count), .max = CONFIG_PINS_MAX,
+	 .shown = "notify_pin or notify_ca_file is required with notify_url", .help = "hash of that server's public key, as curl --pinnedpubkey takes it; up to 4"},
+	{"watchdog", "notify_ca_file", KIND_PATH, AT(watchdog.notify_ca_file), .shown = "notify_pin or notify_ca_file is required with notify_url",
+	 .help = "CA certificates (PEM); that server's certificate must then be valid for the url's host"},
 	{"limits", "bounce_deadline_s", KIND_NUMBER, AT(limits.bounce_deadline_s), "60", .min = 5, .max = 600,
 	 .help = "seconds that the service may be disabled; then it is enabled whatever was seen"},
 	{"limits", "confirm_timeout_s", KIND_NUMBER, AT(limits.confirm_timeout_s), "120", .min = 5, .max = 3600,
@@ -119,14 +131,8 @@ static const struct option_key keys[] = {
 
 enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
 
-/* Names that belong to the program's plan and not to this version. */
-static const struct option_name later[] = {
-	{"watchdog", "on_reboot"}, {"watchdog", "settle_s"}, {"watchdog", "group_file"},
-	{"watchdog", "notify_url"}, {"watchdog", "notify_pin"}, {"watchdog", "notify_ca_file"},
-};
-
 static const struct options_table table = {
-	.keys = keys, .count = KEY_COUNT, .later = later, .later_count = sizeof later / sizeof later[0],
+	.keys = keys, .count = KEY_COUNT,
 	.next_check = "correct the file, then: drr-agent check -c FILE",
 };
 
@@ -308,6 +314,28 @@ static int check_https(struct option_parse *parse)
 	return 0;
 }
 
+/* Whoever is told must be known, and what is to be done must be possible. */
+static int check_watchdog(struct option_parse *parse)
+{
+	static const char *const of_notify[] = {"notify_pin", "notify_ca_file"};
+	const struct config *config = config_of(parse);
+	bool pin = config->watchdog.notify_pin_count > 0, ca_file = config->watchdog.notify_ca_file[0] != '\0';
+
+	if ((config->watchdog.on_reboot == CONFIG_NUDGE || config->watchdog.on_reboot == CONFIG_RUN) && config->watchdog.group_file[0] == '\0')
+		return options_fail(parse, options_line(parse, "watchdog", "on_reboot"), "watchdog", "on_reboot",
+				    "nudge and run need group_file: drrctl is started with it");
+	for (unsigned i = 0; config->watchdog.notify_url.text[0] == '\0' && i < sizeof of_notify / sizeof of_notify[0]; i++)
+		if (options_line(parse, "watchdog", of_notify[i]) != 0)
+			return options_fail(parse, options_line(parse, "watchdog", of_notify[i]), "watchdog", of_notify[i], "has no meaning without notify_url");
+	if (pin && ca_file)
+		return options_fail(parse, options_line(parse, "watchdog", "notify_ca_file"), "watchdog", "notify_ca_file",
+				    "notify_pin and notify_ca_file exclude each other: take one out");
+	if (config->watchdog.notify_url.text[0] && !pin && !ca_file)
+		return options_fail(parse, options_line(parse, "watchdog", "notify_url"), "watchdog", "notify_url",
+				    "needs notify_pin or notify_ca_file: nothing is trusted on first use");
+	return 0;
+}
+
 int config_parse(const char *text, size_t text_bytes, const char *path, struct config *config, struct error *error)
 {
 	struct option_parse parse;
@@ -316,7 +344,7 @@ int config_parse(const char *text, size_t text_bytes, const char *path, struct c
 	if (text_copy(config->path, sizeof config->path, path, strlen(path)) != 0)
 		return error_set(error, ERROR_CONFIG, NULL, "the configuration file's path is longer than %d bytes", CONFIG_TEXT_BYTES - 1);
 	if (options_parse(&parse, &table, text, text_bytes, path, config, error) != 0 || check_cli(&parse) != 0 || check_xmi(&parse) != 0 ||
-	    check_https(&parse) != 0)
+	    check_https(&parse) != 0 || check_watchdog(&parse) != 0)
 		return -1;
 	return check_log(&parse);
 }

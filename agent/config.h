@@ -24,6 +24,7 @@ enum config_transport { CONFIG_SSH, CONFIG_TELNET, CONFIG_EXEC };
 enum config_tls { CONFIG_TLS_BEARSSL, CONFIG_TLS_MBEDTLS };
 enum config_level { CONFIG_LEVEL_ERROR, CONFIG_LEVEL_WARNING, CONFIG_LEVEL_INFO, CONFIG_LEVEL_DEBUG };
 enum config_format { CONFIG_FORMAT_TEXT, CONFIG_FORMAT_JSON };
+enum config_on_reboot { CONFIG_OBSERVE, CONFIG_NUDGE, CONFIG_BOUNCE, CONFIG_RUN };
 enum config_log_source { CONFIG_LOG_NONE, CONFIG_LOG_FILE, CONFIG_LOG_XMI, CONFIG_LOG_SYSLOG, CONFIG_LOG_CLI };
 
 struct config {
@@ -88,8 +89,15 @@ struct config {
 		unsigned operator_count, observer_count;
 	} https;
 	struct {
-		unsigned heartbeat_s; /* default 300, 30..86400 */
+		enum config_on_reboot on_reboot; /* default observe */
+		unsigned heartbeat_s; /* default 300, 5..86400 */
 		unsigned slack_s;     /* default 120, 0..3600 */
+		unsigned settle_s;    /* default 180, 5..3600: what peering and service may take once the appliance answers again */
+		char group_file[CONFIG_TEXT_BYTES]; /* "": none; required for nudge and run */
+		struct config_url notify_url;       /* https; text "": nobody is told */
+		char notify_pins[CONFIG_PINS_MAX][CONFIG_PIN_BYTES]; /* with notify_url one of the two is required */
+		unsigned notify_pin_count;
+		char notify_ca_file[CONFIG_TEXT_BYTES];
 	} watchdog;
 	struct {
 		unsigned bounce_deadline_s; /* default 60, 5..600 */
@@ -101,8 +109,7 @@ struct config {
 
 /* Parses TEXT_BYTES of TEXT (from PATH, for messages) over the defaults. 0, or -1: ERROR_CONFIG
  * "agent.conf:12: [cli] prot: unknown key (did you mean port?); allowed here: transport, host, port, ..."
- * Unknown or duplicate keys or sections, bad values and missing required keys are all errors; so are names that this version does not
- * support yet. A missing host_key is none: see config_require_host_key(). Pure; CONFIG is undefined after -1. */
+ * Unknown or duplicate keys or sections, bad values, missing required keys and keys that do not go together are all errors. A missing host_key is none: see config_require_host_key(). Pure; CONFIG is undefined after -1. */
 int config_parse(const char *text, size_t text_bytes, const char *path, struct config *config, struct error *error);
 
 /* Reads the file, parses it, and fills agent.name with the host's name where it is not set. */

@@ -19,6 +19,8 @@ static const struct {
 	[FRAME_ALIVE] = {"alive", 0, {0}},
 	[FRAME_TAKEN] = {"taken", 2, {FRAME_TEXT_MAX_BYTES, FRAME_TEXT_MAX_BYTES}},
 	[FRAME_STATUS] = {"status", 1, {FRAME_TEXT_MAX_BYTES}},
+	[FRAME_START] = {"start", 2, {16, FRAME_ARGUMENT_MAX_BYTES}},
+	[FRAME_FINISHED] = {"finished", 2, {16, FRAME_TEXT_MAX_BYTES}},
 };
 
 static bool is_kind(unsigned kind)

@@ -17,8 +17,11 @@ enum {
 	FRAME_BODY_MAX_BYTES = 16384, /* of a request's body */
 	FRAME_REPLY_MAX_BYTES = 120 * 1024, /* of an answer's body */
 	FRAME_TEXT_MAX_BYTES = 1024,
+	FRAME_ARGUMENT_MAX_BYTES = 128, /* of a job */
 	FRAME_PEM_MAX_BYTES = 40 * 1024, /* of a certificate chain, a key, the accepted clients' certificates */
 };
+
+enum { FRAME_NOT_STARTED = 0xffff };
 
 enum frame_kind {
 	/* front to engine */
@@ -36,6 +39,10 @@ enum frame_kind {
 	FRAME_ALIVE,        /* the engine's loop turns (the watchdog's ping). No fields */
 	FRAME_TAKEN,        /* answer to FRAME_IDENTITY and FRAME_RELOAD; status 0: taken; 1: refused, the old one stays. Fields: SENTENCE, NEXT */
 	FRAME_STATUS,       /* what the daemon does now, in a sentence. Fields: SENTENCE */
+	/* engine to supervisor, and its answer: a program of its own for what the engine must not do itself (supervisor/jobs.h). One job of each name at a time */
+	FRAME_START,        /* number: the engine's, not 0. Fields: JOB ("status", "nudge", "run" or "notify"), ARGUMENT (run: the run's id; otherwise ""). A descriptor comes
+	                     * along: the job's standard input and output */
+	FRAME_FINISHED,     /* number: that of FRAME_START; status: the exit code, 128 + signal, or FRAME_NOT_STARTED. Fields: JOB, SENTENCE (how it ended, or why it was not started) */
 	FRAME_KIND_COUNT
 };
 

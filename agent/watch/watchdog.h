@@ -1,0 +1,202 @@
+/* watchdog.h - what has happened to the appliance, how its recovery goes, and what is to be done about it. Pure: facts and times in, sentences and wishes out; it
+ * opens, sends and sleeps nothing. A table over (state, event) decides, `drr-agent explain watchdog` prints it, and nothing decides beside it.
+ *
+ * An episode begins when something says that the appliance, or its peering, has restarted, or when it cannot be reached; it ends when all is back, or stays at a
+ * verdict until the facts change. One action at most for each episode, and its intent is on disk before it begins (watchdog_save).
+ *
+ * Source: the procedure's page on the watchdog; the codes are those of watch/line.h. */
+#ifndef DRR_WATCH_WATCHDOG_H
+#define DRR_WATCH_WATCHDOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "watch/line.h"
+
+enum {
+	WATCHDOG_ANSWER_LIMIT_S = 900,     /* an appliance that restarts answers again within this */
+	WATCHDOG_AWAY_S = 60,              /* out of reach for longer than this is told; a shorter gap without a restart is none */
+	WATCHDOG_LOOK_RECOVER_MS = 5000,   /* between two looks while something is awaited */
+	WATCHDOG_LOOK_VERDICT_MS = 60000,  /* and while a verdict stands */
+	WATCHDOG_LOOK_STEADY_MS = 60000,   /* and when all is well, where the log does not come by itself (source xmi, cli, none) */
+	WATCHDOG_FIRST_LOOK_MS = 2000,     /* after the engine's start */
+	WATCHDOG_ACT_LIMIT_S = 4 * 3600,   /* an action whose end is not heard of within this counts as ended, how is not known */
+	WATCHDOG_KEEP_EVERY_S = 3600,      /* facts that only grew older are written again after this */
+	WATCHDOG_RUN_BYTES = 64,           /* JOURNAL_RUN_BYTES */
+	WATCHDOG_NAME_BYTES = 128,
+	WATCHDOG_SENTENCE_BYTES = 512,
+	WATCHDOG_NEXT_BYTES = 256,
+	WATCHDOG_EVIDENCE_BYTES = 512,
+	WATCHDOG_BOOT_BYTES = 40,          /* a boot id of Linux and its NUL */
+	WATCHDOG_KEPT_MAX_BYTES = 2048,    /* of what watchdog_save() writes */
+};
+
+enum watchdog_policy { WATCHDOG_OBSERVE, WATCHDOG_NUDGE, WATCHDOG_BOUNCE, WATCHDOG_RUN }; /* = enum config_on_reboot */
+
+enum watchdog_state {
+	WATCHDOG_STEADY,     /* nothing is known to be wrong */
+	WATCHDOG_AWAY,       /* the management interfaces do not answer */
+	WATCHDOG_PEERING,    /* they do again; one primary and quorum are awaited */
+	WATCHDOG_SERVICE,    /* enabled and up is awaited */
+	WATCHDOG_EVENT,      /* the service waits for registration; an accepted event is awaited */
+	WATCHDOG_CONFIG,     /* accepted (or never lost): the collections are awaited */
+	WATCHDOG_STANDBACK,  /* a verdict that calls for an action, but another run holds a grant, or a hold is set: first that must end */
+	WATCHDOG_ACTING,     /* the one action of this episode is under way */
+	WATCHDOG_VERDICT,    /* it did not come back, and the watchdog has nothing left to do; it looks on */
+	WATCHDOG_STATE_COUNT
+};
+
+enum watchdog_cause { /* of an episode; what was noticed first */
+	WATCHDOG_CAUSE_NONE,
+	WATCHDOG_CAUSE_REBOOT,   /* uptime since reboot went back */
+	WATCHDOG_CAUSE_RELOAD,   /* uptime since reload went back */
+	WATCHDOG_CAUSE_PEERING,  /* 0x80e0085f, 0x80e00860 */
+	WATCHDOG_CAUSE_WAITING,  /* 0x88e000d7 that no step of ours and no grant explains */
+	WATCHDOG_CAUSE_LOST,     /* the collections are fewer than they were, and no step of ours and no grant explains it */
+	WATCHDOG_CAUSE_AWAY,     /* out of reach */
+	WATCHDOG_CAUSE_COUNT
+};
+
+enum watchdog_verdict {
+	WATCHDOG_NO_VERDICT,
+	WATCHDOG_UNREACHABLE,      /* the interfaces do not answer */
+	WATCHDOG_NO_PRIMARY,       /* the peering has none */
+	WATCHDOG_SPLIT_PEERING,    /* it has several */
+	WATCHDOG_NO_QUORUM,
+	WATCHDOG_SERVICE_DISABLED, /* by somebody else: never touched */
+	WATCHDOG_SERVICE_DOWN,     /* enabled, and not up */
+	WATCHDOG_WAITS,            /* no event in time; what the others do is not known */
+	WATCHDOG_WAITS_ALONE,      /* others of the group are registered */
+	WATCHDOG_GROUP_WAITS,      /* every member waits, and an event was accepted somewhere, or their time is not over yet */
+	WATCHDOG_SERVER_SILENT,    /* every member waits, and no event came to any of them in time: the management server does not call */
+	WATCHDOG_NOT_BACK,         /* an event was accepted, the configuration did not come back in time */
+	WATCHDOG_VERDICT_COUNT
+};
+/* Of these, SPLIT_PEERING, NO_PRIMARY, NO_QUORUM, UNREACHABLE, SERVICE_DISABLED and SERVICE_DOWN are never acted on: told, with the command that helps. The last five call for the policy's
+ * action, but SERVER_SILENT for nudge alone: there neither a bounce nor a flush helps, it is the management side's fault... unless the store is lost; so run is allowed, bounce is not. */
+
+struct watchdog_settings {
+	enum watchdog_policy policy;
+	unsigned heartbeat_s, slack_s, settle_s, await_s;
+	bool pushes;    /* the log comes by itself (source file, syslog): no looks when all is well */
+	bool has_log;   /* false: source none */
+	bool has_group; /* group_file is set: the others can be asked */
+};
+
+struct watchdog_time {
+	int64_t boot_ms; /* CLOCK_BOOTTIME; deadlines are counted in this */
+	int64_t wall_ms; /* since the epoch; for people, and across a boot of this host */
+	char boot_id[WATCHDOG_BOOT_BYTES];
+};
+
+enum watchdog_count { WATCHDOG_UNKNOWN, WATCHDOG_NONE, WATCHDOG_ONE, WATCHDOG_SEVERAL };
+enum watchdog_tri { WATCHDOG_TRI_UNKNOWN, WATCHDOG_TRI_NO, WATCHDOG_TRI_YES };
+
+/* One look at the appliance: complete, or in vain. */
+struct watchdog_look {
+	bool answered;
+	char trouble[WATCHDOG_EVIDENCE_BYTES]; /* why not; escaped */
+	int64_t uptime_reload_s, uptime_reboot_s; /* -1 unknown */
+	enum watchdog_count primaries;
+	char primary[WATCHDOG_NAME_BYTES]; /* its address; "" unknown */
+	enum watchdog_tri quorum, enabled, up;
+	int64_t collections; /* -1 unknown */
+	bool memory;         /* the peering object's persistence is memory */
+};
+
+/* Who may act here now. */
+struct watchdog_standing {
+	char grant_run[WATCHDOG_RUN_BYTES], grant_by[WATCHDOG_NAME_BYTES]; /* "": no grant */
+	char hold_owner[WATCHDOG_NAME_BYTES]; /* "": no hold */
+	bool step;   /* a step or a recovery is under way here, or the journal is open */
+	bool disabled_by_us; /* the journal holds an open disable */
+};
+
+/* What the others say (drrctl status). */
+struct watchdog_group {
+	bool known;
+	unsigned members, waiting, registered, accepted; /* all of them, this one included; accepted: whose last event is an accepted one or later */
+	bool overdue; /* every waiting one waits for longer than heartbeat_s + slack_s */
+};
+
+/* A sentence for the events, the log and the notification. */
+struct watchdog_news {
+	const char *name; /* of the event: restarted, away, back, peering, service, waits, accepted, recovered, verdict, standback, action, action-ended, ... */
+	char sentence[WATCHDOG_SENTENCE_BYTES], next[WATCHDOG_NEXT_BYTES], evidence[WATCHDOG_EVIDENCE_BYTES];
+	bool notify;      /* worth waking somebody: begin and end of an episode, verdicts, actions */
+};
+
+/* What is wanted now. */
+struct watchdog_wish {
+	bool look;        /* ask the appliance; then watchdog_take_look() */
+	bool group;       /* ask the others; then watchdog_take_group() */
+	bool act;         /* do POLICY's action under run id RUN: watchdog_begin(), watchdog_save() on disk, then begin it; then watchdog_take_end() */
+	char run[WATCHDOG_RUN_BYTES]; /* wd-NAME-20261123T170000Z: letters, digits, - _ . (what the name has beside these becomes -) */
+	bool save;        /* something worth keeping has changed */
+};
+
+struct watchdog; /* defined below; no pointer in it */
+
+/* Begins without a memory. MEMBER: this member's name, for run ids. TELL is called, at once, whenever there is news. */
+typedef void watchdog_tell(void *context, const struct watchdog_news *news);
+void watchdog_init(struct watchdog *w, const struct watchdog_settings *settings, const char *member, watchdog_tell *tell, void *context, const struct watchdog_time *now);
+
+/* A reload of the configuration: goes on with other settings. */
+void watchdog_set(struct watchdog *w, const struct watchdog_settings *settings);
+
+/* Text with a check sum that watchdog_restore() takes back, at most WATCHDOG_KEPT_MAX_BYTES. -1: OUT is too small. */
+int watchdog_save(const struct watchdog *w, struct buf *out, const struct watchdog_time *now);
+/* After watchdog_init(). False: TEXT is none of ours, or damaged; W is as it was. RUNS: the job of an action under way is still known to run (else its end counts as missed, and is told). */
+bool watchdog_restore(struct watchdog *w, const char *text, size_t bytes, bool runs, const struct watchdog_time *now);
+
+/* The facts. Each may tell news and change the state. */
+void watchdog_take_look(struct watchdog *w, const struct watchdog_look *look, const struct watchdog_standing *standing, const struct watchdog_time *now);
+/* A line of the log with a meaning. OURS: read by a step under way. */
+void watchdog_take_line(struct watchdog *w, enum line_event event, bool ours, const struct watchdog_standing *standing, const struct watchdog_time *now);
+void watchdog_take_group(struct watchdog *w, const struct watchdog_group *group, const struct watchdog_time *now);
+/* The action begins now: intent; save it before doing it. */
+void watchdog_begin(struct watchdog *w, const struct watchdog_time *now);
+/* It has ended, with EXIT_CODE of the table in the contract (6: another run or a hold: it stands back, and says who; the episode's action is not used up then). SENTENCE: its last word. */
+void watchdog_take_end(struct watchdog *w, int exit_code, const char *sentence, const struct watchdog_time *now);
+/* Deadlines and grants: call it when watchdog_deadline() is reached, and when STANDING has changed. */
+struct watchdog_wish watchdog_turn(struct watchdog *w, const struct watchdog_standing *standing, const struct watchdog_time *now);
+/* In boot_ms; INT64_MAX: nothing is awaited. */
+int64_t watchdog_deadline(const struct watchdog *w);
+
+/* For people and scripts: the state in a word ("steady", "away", ...), the verdict ("none", "unreachable", ...), the cause. Never NULL. */
+const char *watchdog_state_name(enum watchdog_state state);
+const char *watchdog_verdict_name(enum watchdog_verdict verdict);
+const char *watchdog_cause_name(enum watchdog_cause cause);
+const char *watchdog_policy_name(enum watchdog_policy policy);
+
+/* What it knows. Read it; nobody but watchdog.c writes it. */
+struct watchdog {
+	struct watchdog_settings settings;
+	char member[WATCHDOG_NAME_BYTES];
+	watchdog_tell *tell;
+	void *context;
+	enum watchdog_state state;
+	enum watchdog_cause cause;
+	enum watchdog_verdict verdict;
+	char sentence[WATCHDOG_SENTENCE_BYTES], next[WATCHDOG_NEXT_BYTES]; /* of the state, as last told */
+	struct watchdog_time since;      /* the state's begin */
+	struct watchdog_time episode;    /* its begin; wall_ms 0: none was yet */
+	int64_t deadline_ms;             /* of the state, boot_ms; INT64_MAX none */
+	int64_t look_at_ms;              /* the next look, boot_ms; INT64_MAX none */
+	uint64_t restarts, actions, verdicts; /* since the memory began; kept on disk */
+	int64_t action_wall_ms;          /* the last action's begin; 0 none */
+	char action_run[WATCHDOG_RUN_BYTES];
+	int action_exit;                 /* -1: under way, or not known */
+	bool acted;                      /* this episode's action is used up */
+	bool waiting, accepted;          /* in this episode: seen in the log */
+	struct watchdog_look last;       /* the last one that was answered */
+	struct watchdog_time last_at;    /* boot_ms 0: none yet */
+	int64_t collections_before;      /* as last seen when all was well; -1 unknown */
+	struct watchdog_group group;
+	/* what else watchdog.c needs */
+	struct watchdog_own { int64_t numbers[8]; bool flags[8]; } own;
+};
+
+#endif
