@@ -27,7 +27,10 @@ int client_init(struct client *client, const struct group_door *door, struct tls
 	for (unsigned i = 0; i < door->pin_count; i++)
 		client->tls.pins[i] = door->pins[i];
 	(void)snprintf(client->label, sizeof client->label, "%.100s", section);
-	(void)snprintf(client->advice, sizeof client->advice, "check url in %.100s of %.160s, that the service runs there, and the firewall", section, file);
+	if (is_local(client))
+		(void)snprintf(client->advice, sizeof client->advice, "systemctl status drr-agent");
+	else
+		(void)snprintf(client->advice, sizeof client->advice, "check url in %.100s of %.160s, that the service runs there, and the firewall", section, file);
 	client->request = calloc(1, CLIENT_REQUEST_MAX_BYTES);
 	client->body = calloc(1, CLIENT_ANSWER_MAX_BYTES + 1);
 	return client->request && client->body ? 0 : error_set(error, ERROR_INTERNAL, NULL, "out of memory");
@@ -86,7 +89,7 @@ static void make_request(struct client *client, const char *method, const char *
 		(void)buf_add_string(&out, "Host: localhost\r\n");
 	else
 		(void)buf_printf(&out, "Host: %s%s%s:%u\r\n", open, url->host, close, url->port);
-	(void)buf_add_string(&out, "User-Agent: drrctl/" DRR_VERSION "\r\nAccept: application/json\r\n");
+	(void)buf_add_string(&out, "User-Agent: drr/" DRR_VERSION "\r\nAccept: application/json\r\n");
 	if (bearer) {
 		(void)buf_add_string(&out, "Authorization: Bearer ");
 		(void)buf_add(&out, bearer->bytes, bearer->length);
