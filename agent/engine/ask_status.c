@@ -12,30 +12,54 @@
 #include "engine/situation.h"
 #include "engine/talk.h"
 
-enum { SHOWN_BYTES = 2048, SHOWN_AT_ONCE = 6 };
+enum { SHOWN_BYTES = 2048, PATH_BYTES = 40 };
 
 static struct link the_link; /* large */
 
 /* ---- the table ------------------------------------------------------------------------------------------------ */
 
-/* Text, yes and no, or a number; "-" where it is not known. Good until the next but five. */
-static const char *show(const struct json *top, const char *path)
+/* Text, yes and no, or a number; "-" where it is not known. Filled up with blanks to WIDE. */
+static void show(const struct json *value, int wide)
 {
-	static char shown[SHOWN_AT_ONCE][SHOWN_BYTES];
-	static unsigned turn;
-	char *out = shown[turn++ % SHOWN_AT_ONCE];
-	const struct json *value = talk_at(top, path);
+	char shown[SHOWN_BYTES] = "-";
 	const char *text = json_string(value);
 	int64_t number;
 	bool truth;
 
 	if (text && text[0])
-		return text_escape(out, SHOWN_BYTES, text, strlen(text));
-	if (json_int(value, &number))
-		(void)snprintf(out, SHOWN_BYTES, "%lld", (long long)number);
-	else
-		(void)snprintf(out, SHOWN_BYTES, "%s", json_bool(value, &truth) ? truth ? "yes" : "no" : "-");
-	return out;
+		(void)text_escape(shown, sizeof shown, text, strlen(text));
+	else if (json_int(value, &number))
+		(void)snprintf(shown, sizeof shown, "%lld", (long long)number);
+	else if (json_bool(value, &truth))
+		(void)snprintf(shown, sizeof shown, "%s", truth ? "yes" : "no");
+	(void)printf("%-*s", wide, shown);
+}
+
+/* TEXT, in it {path} or {path:wide} for what stands there. */
+static void say(const struct json *top, const char *text)
+{
+	char path[PATH_BYTES], *wide;
+
+	for (;;) {
+		size_t plain = strcspn(text, "{"), length = strcspn(text, "}");
+
+		(void)printf("%.*s", (int)plain, text);
+		if (text[plain] == '\0')
+			return;
+		(void)snprintf(path, sizeof path, "%.*s", (int)(length - plain - 1), text + plain + 1);
+		wide = strchr(path, ':');
+		if (wide)
+			*wide++ = '\0';
+		show(talk_at(top, path), wide ? atoi(wide) : 0);
+		text += length + 1;
+	}
+}
+
+/* Only where PATH is known. */
+static void say_known(const struct json *top, const char *path, const char *text)
+{
+	if (talk_at(top, path))
+		say(top, text);
 }
 
 static void print_rows(const struct json *top)
@@ -46,62 +70,56 @@ static void print_rows(const struct json *top)
 	(void)printf("\n  %-24s %-5s %-8s %-8s %-16s %s\n", "ADDRESS", "LINK", "PRIMARY", "PENDING", "OFFSET", "PRIORITY");
 	for (size_t i = 0; (row = json_at(rows, i)) != NULL; i++) {
 		address = talk_string(row, "address");
-		(void)printf("%s %-24s %-5s %-8s %-8s %-16s %s\n", own && address && strcmp(own, address) == 0 ? "*" : " ", show(row, "address"), show(row, "link"),
-			     show(row, "primary"), show(row, "pending_updates"), show(row, "replication_offset"), show(row, "priority"));
+		(void)printf("%s ", own && address && strcmp(own, address) == 0 ? "*" : " ");
+		say(row, "{address:24} {link:5} {primary:8} {pending_updates:8} {replication_offset:16} {priority}\n");
 	}
 	(void)puts("");
 }
 
 static void print_run(const struct json *top, const struct config *config)
 {
-	const struct json *run = talk_at(top, "run");
 	bool open;
 
 	if (!json_bool(talk_at(top, "journal.open"), &open))
-		(void)puts("journal    cannot be read (see above)");
-	else if (talk_bool(top, "journal.disable_open"))
-		(void)printf("journal    OPEN: run %s disabled the service and did not enable it: drr-agent recover -c %s\n", show(run, "id"), config->path);
-	else if (open)
-		(void)printf("journal    OPEN: run %s, last step %s\n", show(run, "id"), show(run, "last_step"));
-	else
-		(void)puts("journal    nothing open");
-	if (run && !talk_bool(run, "open"))
-		(void)printf("last run   %s, exit %s\n", show(run, "id"), show(run, "exit"));
-	if (talk_at(top, "grant"))
-		(void)printf("grant      run %s, asked for by %s\n", show(top, "grant.run"), show(top, "grant.by"));
-	if (talk_at(top, "hold"))
-		(void)printf("hold       by %s: %s\n", show(top, "hold.owner"), show(top, "hold.reason"));
+		say(top, "journal    cannot be read (see above)\n");
+	else if (talk_bool(top, "journal.disable_open")) {
+		say(top, "journal    OPEN: run {run.id} disabled the service and did not enable it: drr-agent recover -c ");
+		(void)printf("%s\n", config->path);
+	} else
+		say(top, open ? "journal    OPEN: run {run.id}, last step {run.last_step}\n" : "journal    nothing open\n");
+	if (!talk_bool(top, "run.open"))
+		say_known(top, "run", "last run   {run.id}, exit {run.exit}\n");
+	say_known(top, "grant", "grant      run {grant.run}, asked for by {grant.by}\n");
+	say_known(top, "hold", "hold       by {hold.owner}: {hold.reason}\n");
 }
 
 /* Only where there is more than one. */
 static void print_ways(const struct json *top, const struct config *config)
 {
-	const struct json *ways = talk_at(top, "appliance.ways");
-	unsigned count;
-	const struct situation_question *asked = situation_questions(&count);
+	const struct json *ways = talk_at(top, "appliance.ways"), *way;
 
 	if (!config->xmi.url.text[0])
 		return;
-	(void)printf("asked      ");
-	for (unsigned i = 0; i < count; i++)
-		(void)printf("%s%s %s", i > 0 ? ", " : "", asked[i].name, show(ways, asked[i].name));
+	(void)printf("asked     ");
+	for (size_t i = 0; (way = json_at(ways, i)) != NULL; i++) {
+		(void)printf("%s %s ", i > 0 ? "," : "", json_key(way));
+		show(way, 0);
+	}
 	(void)puts("");
-	if (talk_at(top, "appliance.xmi_trouble"))
-		(void)printf("xmi        NOT USED: %s\n", show(top, "appliance.xmi_trouble"));
+	say_known(top, "appliance.xmi_trouble", "xmi        NOT USED: {appliance.xmi_trouble}\n");
 }
 
 static void print_log(const struct json *top)
 {
 	if (!talk_at(top, "log.source"))
-		(void)puts("log        no source is configured");
+		say(top, "log        no source is configured\n");
 	else if (!talk_bool(top, "log.readable"))
-		(void)printf("log        cannot be read: %s\n", show(top, "log.trouble"));
+		say(top, "log        cannot be read: {log.trouble}\n");
 	else if (!talk_at(top, "log.last_event"))
-		(void)puts("log        no event of the gateway service in what was read");
+		say(top, "log        no event of the gateway service in what was read\n");
 	else
-		(void)printf("log        last event %s at %s\n", show(top, "log.last_event"), show(top, "log.last_event_time"));
-	if (talk_at(top, "log.written_s"))
-		(void)printf("           last written %s s ago\n", show(top, "log.written_s"));
+		say(top, "log        last event {log.last_event} at {log.last_event_time}\n");
+	say_known(top, "log.written_s", "           last written {log.written_s} s ago\n");
 }
 
 /* What the daemon alone has. */
@@ -109,40 +127,32 @@ static void print_agent(const struct json *top)
 {
 	if (!talk_at(top, "agent"))
 		return;
-	(void)printf("agent      %s, at work since %s: %s\n", show(top, "agent.version"), show(top, "agent.started"), show(top, "agent.state"));
-	if (talk_at(top, "step"))
-		(void)printf("step       %s, %s: %s\n", show(top, "step.id"), show(top, "step.phase"), show(top, "step.sentence"));
-	if (talk_at(top, "agent.trouble"))
-		(void)printf("trouble    %s\n", show(top, "agent.trouble"));
-	(void)printf("as of      %s\n", show(top, "as_of"));
-}
-
-static const char *primaries(const struct json *top)
-{
-	int64_t count = 0;
-
-	(void)json_int(talk_at(top, "peering.primaries"), &count);
-	return count == 1 ? "one primary" : count ? "SEVERAL PRIMARIES" : "NO PRIMARY";
+	say(top, "agent      {agent.version}, at work since {agent.started}: {agent.state}\n");
+	say_known(top, "step", "step       {step.id}, {step.phase}: {step.sentence}\n");
+	say_known(top, "agent.trouble", "trouble    {agent.trouble}\n");
+	say(top, "as of      {as_of}\n");
 }
 
 static void print_text(const struct json *top, const struct config *config)
 {
-	const char *service;
+	const char *admin_state = talk_string(top, "service.admin_state");
+	int64_t primaries = 0;
 
-	(void)printf("member     %s, address %s\n", show(top, "member.name"), show(top, "member.address"));
-	(void)printf("appliance  %s, serial %s, up %s s, domain %s\n", show(top, "appliance.firmware"), show(top, "appliance.serial"), show(top, "appliance.uptime_s"),
-		     show(top, "appliance.domain"));
+	(void)json_int(talk_at(top, "peering.primaries"), &primaries);
+	say(top, "member     {member.name}, address {member.address}\n"
+		 "appliance  {appliance.firmware}, serial {appliance.serial}, up {appliance.uptime_s} s, domain {appliance.domain}\n");
 	print_ways(top, config);
-	(void)printf("peering    %s (named by %s), %s, persistence %s, %s, %s\n", show(top, "peering.object"), show(top, "peering.named_by"), show(top, "peering.object_state"),
-		     show(top, "peering.persistence"), talk_bool(top, "peering.quorum") ? "quorum" : "NO QUORUM", primaries(top));
+	say(top, "peering    {peering.object} (named by {peering.named_by}), {peering.object_state}, persistence {peering.persistence}, ");
+	(void)printf("%s, %s\n", talk_bool(top, "peering.quorum") ? "quorum" : "NO QUORUM",
+		     primaries == 1 ? "one primary" : primaries ? "SEVERAL PRIMARIES" : "NO PRIMARY");
 	print_rows(top);
-	service = show(top, "service.admin_state");
-	(void)printf("service    %s, %s%s%s\n", strcmp(service, "enabled") == 0 ? service : "DISABLED", show(top, "service.op_state"), talk_at(top, "service.event_code") ? ", " : "",
-		     talk_at(top, "service.event_code") ? show(top, "service.event_code") : "");
-	if (talk_at(top, "collections"))
-		(void)printf("catalogs   %s API collections\n", show(top, "collections"));
+	(void)printf("service    %s, ", admin_state && strcmp(admin_state, "enabled") == 0 ? admin_state : admin_state ? "DISABLED" : "not known");
+	say(top, "{service.op_state}");
+	say_known(top, "service.event_code", ", {service.event_code}");
+	(void)puts("");
+	say_known(top, "collections", "catalogs   {collections} API collections\n");
 	if (talk_bool(top, "appliance.unsaved"))
-		(void)puts("unsaved    the domain has configuration that was not saved");
+		say(top, "unsaved    the domain has configuration that was not saved\n");
 	print_log(top);
 	print_run(top, config);
 	print_agent(top);
