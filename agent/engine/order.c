@@ -148,12 +148,14 @@ static int do_step(struct order *o, int op, struct error *error)
 	int failed;
 
 	o->op = op;
-	o->step = (struct view_step){.state = VIEW_STEP_NONE};
-	talk->step = talk->what = op_name(op);
+	o->step = (struct view_step){.state = VIEW_STEP_RUNNING}; /* as far as is known, once it is asked for */
+	talk->step = op_name(op);
 	talk->since = clock_now();
 	body = step_body(o);
 	failed = talk_need(talk, "POST", "/v1/steps", body, 0, error);
 	free(body);
+	if (failed && talk->client.status == CLIENT_DONE)
+		o->step.state = VIEW_STEP_NONE; /* refused */
 	if (failed)
 		return -1;
 	if (!view_read_step(talk->client.answer, &o->step))
@@ -164,7 +166,11 @@ static int do_step(struct order *o, int op, struct error *error)
 		do
 			failed = follow(o, ORDER_EVENTS_WAIT_S, error);
 		while (!failed && o->step.state == VIEW_STEP_RUNNING);
-	return failed ? -1 : follow(o, 0, error); /* the last events may be younger than those that were read */
+	if (failed || follow(o, 0, error)) /* the last events may be younger than those that were read */
+		return -1;
+	if (o->step.exit < 0)
+		o->step.exit = o->flushed ? EXIT_INCOMPLETE : EXIT_FAILED;
+	return 0;
 }
 
 /* ---- the grant ------------------------------------------------------------------------------------------------ */
@@ -198,11 +204,13 @@ static int take_grant(struct order *o, struct error *error)
 	int failed;
 
 	(void)snprintf(target, sizeof target, "/v1/grant/%s", o->run);
+	o->granted = true; /* who is interrupted before the answer gives it back, too */
 	failed = talk_need(o->talk, "PUT", target, body, 0, error);
 	free(body);
 	if (failed)
+		o->granted = o->talk->client.status != CLIENT_DONE;
+	if (failed)
 		return -1;
-	o->granted = true;
 	report_line(&o->report, "grant", "done", "this member acts for this run and no other", NULL);
 	return 0;
 }
@@ -213,11 +221,11 @@ static void give_back(struct order *o)
 	char target[TARGET_BYTES];
 
 	(void)snprintf(target, sizeof target, "/v1/grant/%s", o->run);
-	if (talk_need(o->talk, "DELETE", target, NULL, 0, &error))
+	o->granted = talk_need(o->talk, "DELETE", target, NULL, 0, &error) != 0;
+	if (o->granted)
 		report_line(&o->report, "release", "failed", "the grant could not be given back", error.what);
 	else
 		report_line(&o->report, "release", "done", "the grant is given back", NULL);
-	o->granted = false;
 }
 
 /* ---- the end -------------------------------------------------------------------------------------------------- */
@@ -256,6 +264,8 @@ static int finish_steps(struct order *o)
 		next = go_on(o, command);
 	else if (step->exit != 0 && (o->op == JOURNAL_OP_FLUSH || strstr(next, "drrctl")))
 		(void)snprintf(command, sizeof command, "drr-agent status -c %.140s; then a new run: drr-agent run -c %.140s", o->config->path, o->config->path), next = command;
+	if (o->granted && step->exit == 0 && o->by_hand)
+		(void)snprintf(command, sizeof command, "drrctl release %s", o->run), next = command;
 	return finish(o, words[step->state], step->exit, step->sentence, next);
 }
 
@@ -309,18 +319,20 @@ static void choose_run(struct order *o, const struct json *state)
 static void begin(struct order *o, struct talk *talk, const struct config *config, const struct run_request *request)
 {
 	const struct json *state = talk->client.answer, *grant = talk_at(state, "grant");
-	const char *last = talk_string(state, "run.id"), *holder = talk_string(grant, "run");
+	const char *last = talk_string(state, "run.id"), *holder = talk_string(grant, "run"), *by = talk_string(grant, "by");
 
 	*o = (struct order){.talk = talk, .config = config, .request = request, .op = PRECHECK};
 	choose_run(o, state);
 	report_init(&o->report, request->json, o->run, config->agent.name);
 	talk->report = &o->report;
+	talk->step = "run";
+	talk->what = "the daemon is at it";
 	o->flushed = last && strcmp(last, o->run) == 0 && (talk_bool(state, "run.flush_done") || talk_bool(state, "run.flush_unknown"));
 	o->primary = talk_bool(state, "peering.is_primary");
 	(void)json_int(talk_at(state, "agent.events_newest"), &o->after);
 	o->granted = holder && strcmp(holder, o->run) == 0;
 	o->plan = o->granted ? json_copy(talk_at(grant, "plan")) : make_plan(o);
-	o->by_hand = is_by_hand(o);
+	o->by_hand = is_by_hand(o) && (!o->granted || (by && strcmp(by, "local") == 0));
 }
 
 /* What stands in the way of a run that changes something. Before the precheck, which may take a while. */

@@ -152,21 +152,28 @@ static enum talk_found deny(const struct talk *talk, struct error *error)
 	return TALK_FAILED;
 }
 
-/* Behind the first question. */
-static enum talk_found judge(struct talk *talk, const char *target, struct error *error)
+/* Also at a socket's file that was left over, and where no socket can have such a long path (ERROR_CONFIG). */
+static bool is_nobody(const struct client *client)
 {
-	const struct client *client = &talk->client;
 	int sys_errno = client->error.sys_errno;
 
-	if (client->status == CLIENT_DONE) {
-		if (passes(client) && talk_ask(talk, "GET", target, NULL, 0, error))
+	return client->error.code == ERROR_CONFIG || (client->error.code == ERROR_UNREACHABLE && (sys_errno == ECONNREFUSED || sys_errno == ENOENT || sys_errno == ENOTDIR));
+}
+
+/* Behind the first question. A front whose daemon is gone says that the engine is being restarted, and is gone itself a moment later. */
+static enum talk_found judge(struct talk *talk, const char *target, struct error *error)
+{
+	struct mono until = mono_add_ms(clock_now(), TALK_PATIENCE_MS);
+	const struct client *client = &talk->client;
+
+	while (passes(client) && (client->status == CLIENT_DONE || client->error.code == ERROR_LOST) && !mono_reached(until, clock_now()))
+		if (talk_rest(talk, TALK_RETRY_MS, error) || ask_once(talk, "GET", target, NULL, 0, error))
 			return TALK_FAILED;
+	if (client->status == CLIENT_DONE)
 		return client->http_status >= 400 && client->http_status != 404 && refuse(talk, error) ? TALK_FAILED : TALK_ANSWERED;
-	}
 	if (client->error.code == ERROR_PERMISSION)
 		return deny(talk, error);
-	/* ERROR_CONFIG: no socket can have such a long path. */
-	if (client->error.code == ERROR_CONFIG || sys_errno == ECONNREFUSED || sys_errno == ENOENT || sys_errno == ENOTDIR)
+	if (is_nobody(client))
 		return TALK_NOBODY;
 	*error = client->error;
 	return TALK_FAILED;

@@ -34,6 +34,7 @@ struct answer {
 	const char *body;
 };
 static const struct answer *answers;
+static bool last_words; /* behind the last answer nobody listens */
 
 static void answer(int fd, const struct answer *a)
 {
@@ -63,6 +64,10 @@ static void *serve(void *unused)
 		if (a->status < 0)
 			(void)recv(fd, request, sizeof request, 0);
 		(void)close(fd);
+	}
+	if (last_words) {
+		(void)close(listener);
+		listener = -1;
 	}
 	return NULL;
 }
@@ -96,6 +101,7 @@ static int prepare(void **state)
 
 	(void)snprintf(folder, sizeof folder, "/tmp/test_talk.%ld.%d", (long)getpid(), number++);
 	asked[0] = '\0';
+	last_words = false;
 	memset(&error, 0, sizeof error);
 	(void)snprintf(config.agent.state_dir, sizeof config.agent.state_dir, "%s", folder);
 	return mkdir(folder, 0700);
@@ -155,6 +161,18 @@ static void asks_again_while_it_is_restarted(void **state)
 	assert_string_equal(asked, "GET /v1/state HTTP/1.1\nGET /v1/state HTTP/1.1\nPUT /v1/x HTTP/1.1\nPUT /v1/x HTTP/1.1\n");
 }
 
+/* Its engine and its supervisor were killed; the front sees that and ends. */
+static void finds_nobody_behind_a_dying_front(void **state)
+{
+	static const struct answer list[] = {{503, restarting_problem}, {0, NULL}};
+
+	answers_are(list);
+	last_words = true;
+	assert_int_equal(talk_open(&talk, &config, "/v1/state", &error), TALK_NOBODY);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(error.code, ERROR_NONE);
+}
+
 static void names_who_is_in_the_way(void **state)
 {
 	static const struct answer list[] = {{200, "{}"}, {409, busy_problem}, {409, hold_problem}, {404, "{}"}, {0, NULL}};
@@ -208,6 +226,7 @@ int main(void)
 		TEST(finds_nobody),
 		TEST(is_denied),
 		TEST(asks_again_while_it_is_restarted),
+		TEST(finds_nobody_behind_a_dying_front),
 		TEST(names_who_is_in_the_way),
 		TEST(lets_the_caller_look_at_404_and_refuses_the_rest),
 		TEST(ends_a_wait_by_a_signal),
