@@ -11,6 +11,8 @@
 #include "engine/ask_audit.h"
 #include "engine/confine.h"
 #include "engine/engine.h"
+#include "engine/explain.h"
+#include "engine/order.h"
 #include "engine/report.h"
 #include "engine/run.h"
 #include "front/front.h"
@@ -18,7 +20,6 @@
 #include "platform/process.h"
 #include "platform/secretfile.h"
 #include "platform/json.h"
-#include "engine/explain.h"
 #include "run/journal.h"
 #include "run/precheck.h"
 #include "run/table.h"
@@ -110,12 +111,16 @@ static int verb_serve(const struct options *options, const struct config *config
 
 static int verb_run(const struct options *options, const struct config *config)
 {
-	return run_execute(config, &options->run);
+	int exit_code = order_run(config, &options->run);
+
+	return exit_code == ORDER_NOBODY ? run_execute(config, &options->run) : exit_code;
 }
 
 static int verb_recover(const struct options *options, const struct config *config)
 {
-	return run_recover(config, options->run.json, options->run.verbose);
+	int exit_code = order_recover(config, &options->run);
+
+	return exit_code == ORDER_NOBODY ? run_recover(config, options->run.json, options->run.verbose) : exit_code;
 }
 
 static int verb_status(const struct options *options, const struct config *config)

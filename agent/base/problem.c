@@ -53,6 +53,21 @@ unsigned problem_retry_after_s(enum problem_type type)
 	return problems[type].retry_after_s;
 }
 
+enum error_code problem_error(enum problem_type type)
+{
+	switch (type) {
+	case PROBLEM_GRANT_HELD:
+	case PROBLEM_PLAN_DIFFERS:
+	case PROBLEM_HOLD:
+	case PROBLEM_JOURNAL_OPEN:
+	case PROBLEM_NOT_GRANTED:
+	case PROBLEM_STEP_RUNNING: return ERROR_BUSY;
+	case PROBLEM_FORBIDDEN: return ERROR_PERMISSION;
+	case PROBLEM_BAD_PLAN: return ERROR_CONFIG;
+	default: return ERROR_FAILED;
+	}
+}
+
 struct json *problem_json(enum problem_type type, const char *detail, const char *next)
 {
 	struct json *object = json_object();

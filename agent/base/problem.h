@@ -2,6 +2,7 @@
 #ifndef DRR_BASE_PROBLEM_H
 #define DRR_BASE_PROBLEM_H
 
+#include "base/error.h"
 #include "platform/json.h"
 
 /* "type" is this and the name: "urn:drr:problem:grant-held". */
@@ -43,6 +44,10 @@ int problem_status(enum problem_type type);
 
 /* What Retry-After should say, in seconds: not 0 for every 409, 429 and 503, 0 for all others. */
 unsigned problem_retry_after_s(enum problem_type type);
+
+/* What it means to whoever asked, and so the exit code: ERROR_BUSY when somebody or something else has to end first, ERROR_PERMISSION, ERROR_CONFIG (bad-plan), otherwise
+ * ERROR_FAILED, also for PROBLEM_TYPE_COUNT. */
+enum error_code problem_error(enum problem_type type);
 
 /* {"type","title","status","detail","next"}: DETAIL is the sentence, NEXT the exact next command; each may be NULL and is left out then. The caller adds extension
  * members (json_set), and frees it. Never NULL. */

@@ -98,6 +98,7 @@ struct json *api_state(struct daemon *d)
 	json_set_int(agent, "events_newest", (int64_t)d->events.newest);
 	json_set_bool(agent, "journal_broken", d->runner.book.broken);
 	json_set_string(agent, "trouble", d->look_error.code != ERROR_NONE ? d->look_error.what : NULL);
+	json_set_int(agent, "trouble_exit", error_exit_code(d->look_error.code));
 	json_set(top, "agent", agent);
 	return top;
 }

@@ -13,6 +13,7 @@
 #include "engine/logbook.h"
 #include "engine/probe.h"
 #include "engine/report.h"
+#include "engine/talk.h"
 #include "platform/clock.h"
 #include "platform/json.h"
 #include "watch/follow.h"
@@ -177,10 +178,9 @@ static int ask_member(struct asked *a, bool verbose, bool *stop, struct error *e
 
 /* ---- telling -------------------------------------------------------------------------------------------------- */
 
-static void print_json(void)
+static struct json *findings_json(void)
 {
 	struct json *all = json_array();
-	char *text;
 
 	for (unsigned i = 0; i < audit.count; i++) {
 		const struct audit_finding *finding = &audit.findings[i];
@@ -197,10 +197,7 @@ static void print_json(void)
 		json_set_string(object, "note", finding->changes ? audit_note : NULL);
 		json_add(all, object);
 	}
-	text = json_text(all, true);
-	(void)puts(text);
-	free(text);
-	json_free(all);
+	return all;
 }
 
 static const char *show(const char *foreign)
@@ -210,33 +207,53 @@ static const char *show(const char *foreign)
 	return text_escape(shown, sizeof shown, foreign, strlen(foreign));
 }
 
-static void print_text(void)
+static const char *show_key(const struct json *object, const char *key)
 {
-	bool changes = false;
+	const char *text = json_string(json_get(object, key));
 
-	for (unsigned i = 0; i < audit.count; i++) {
-		const struct audit_finding *finding = &audit.findings[i];
-
-		(void)printf("%s%s %s (member %s)\n", i ? "\n" : "", audit_severity_name(finding->severity), finding->id,
-			     show(members[finding->member].name));
-		(void)printf("  found  %s\n", show(finding->evidence));
-		(void)printf("  why    %s\n", finding->why);
-		for (unsigned k = 0; k < finding->fix_count; k++)
-			(void)printf("  %s    %s\n", k ? "   " : "fix", show(finding->fix[k]));
-		changes |= finding->changes;
-	}
-	if (changes)
-		(void)printf("\nnote: %s\n", audit_note);
+	return text ? show(text) : "-";
 }
 
-static int findings_exit(void)
+static void print_text(const struct json *all)
 {
-	return audit.count > 0 && audit.findings[0].severity <= AUDIT_WARNING ? FINDINGS_EXIT : 0;
+	const struct json *finding, *fix, *changes = NULL;
+
+	for (size_t i = 0; (finding = json_at(all, i)) != NULL; i++) {
+		(void)printf("%s%s ", i ? "\n" : "", show_key(finding, "severity"));
+		(void)printf("%s ", show_key(finding, "id"));
+		(void)printf("(member %s)\n", show_key(finding, "member"));
+		(void)printf("  found  %s\n", show_key(finding, "evidence"));
+		(void)printf("  why    %s\n", show_key(finding, "why"));
+		for (size_t k = 0; (fix = json_at(json_get(finding, "fix"), k)) != NULL; k++)
+			(void)printf("  %s    %s\n", k ? "   " : "fix", json_string(fix) ? show(json_string(fix)) : "-");
+		if (json_get(finding, "note"))
+			changes = finding;
+	}
+	if (changes)
+		(void)printf("\nnote: %s\n", show_key(changes, "note"));
+}
+
+/* As --json prints them, the worst first. Returns the exit code. */
+static int print(const struct json *all, bool json)
+{
+	const char *worst = json_string(json_get(json_at(all, 0), "severity"));
+	char *text;
+
+	if (json) {
+		text = json_text(all, true);
+		(void)puts(text);
+		free(text);
+	} else {
+		print_text(all);
+	}
+	return worst && strcmp(worst, audit_severity_name(AUDIT_INFO)) != 0 ? FINDINGS_EXIT : 0;
 }
 
 static int judge(const struct audit_request *request)
 {
 	unsigned answered = 0;
+	struct json *all;
+	int exit_code;
 
 	for (unsigned i = 0; i < request->path_count; i++)
 		if (asked[i].answered)
@@ -245,15 +262,14 @@ static int judge(const struct audit_request *request)
 	audit.left_out = false;
 	if (answered > 0)
 		audit_run(&audit, members, answered, !request->not_production);
-	if (request->json)
-		print_json();
-	else
-		print_text();
+	all = findings_json();
+	exit_code = print(all, request->json);
+	json_free(all);
 	if (audit.left_out)
 		(void)fprintf(stderr, "drr-agent: there are more than %d findings\nnext: repair these, and ask again\n", AUDIT_FINDINGS_MAX);
 	if (request->verbose)
 		(void)fprintf(stderr, "drr-agent: %u of %u members asked, %u findings\n", answered, request->path_count, audit.count);
-	return findings_exit();
+	return exit_code;
 }
 
 static int load_all(const struct audit_request *request, struct error *error)
@@ -269,6 +285,26 @@ static int load_all(const struct audit_request *request, struct error *error)
 	return confine_enter(configs, request->path_count, request->verbose, error);
 }
 
+/* Of one member as it is: the exit code. -1: there is no daemon, or it does not offer that, or more is asked for. */
+static int ask_daemon(const struct audit_request *request)
+{
+	static struct talk talk;
+	struct error error = {0};
+	enum talk_found found = TALK_NOBODY;
+	int exit_code = -1;
+
+	if (request->path_count == 1 && !request->not_production)
+		found = talk_open(&talk, &asked[0].config, "/v1/audit", &error);
+	if (found == TALK_FAILED)
+		return report_error(&error);
+	if (found == TALK_NOBODY)
+		return -1;
+	if (talk.client.http_status == 200 && json_is_array(talk.client.answer))
+		exit_code = print(talk.client.answer, request->json);
+	talk_close(&talk);
+	return exit_code;
+}
+
 static int look(const struct audit_request *request)
 {
 	struct error error = {0};
@@ -277,6 +313,10 @@ static int look(const struct audit_request *request)
 
 	if (load_all(request, &error))
 		return report_error(&error);
+	exit_code = ask_daemon(request);
+	if (exit_code >= 0)
+		return exit_code;
+	exit_code = 0;
 	for (unsigned i = 0; i < request->path_count && !stop; i++) {
 		int failed;
 

@@ -133,7 +133,7 @@ int run_recover(const struct config *config, bool json, bool verbose)
 
 /* ---- run ------------------------------------------------------------------------------------------------------ */
 
-static void tell_plan(struct runner *r)
+void run_tell_plan(struct report *report, unsigned steps, bool is_primary)
 {
 	static const enum run_state plan[] = {RUN_PRIMARY, RUN_FLUSH_CHECK, RUN_DISABLE, RUN_CONFIRM, RUN_TRIGGER};
 	static const char *const would[] = {"would make this member primary", "would flush the peering object here",
@@ -141,13 +141,12 @@ static void tell_plan(struct runner *r)
 					    "would wait for the management server and the re-synchronisation"};
 
 	for (unsigned i = 0; i < sizeof plan / sizeof plan[0]; i++) {
-		bool wanted = run_state_wanted(plan[i], r->request->steps);
-		bool primary = plan[i] == RUN_PRIMARY && runner_is_primary(r);
+		bool wanted = run_state_wanted(plan[i], steps);
+		bool primary = plan[i] == RUN_PRIMARY && is_primary;
 
-		report_line(&r->report, run_state_step(plan[i]), "skipped",
-			    !wanted ? "not asked for" : primary ? "not needed: this member is primary already" : would[i], NULL);
+		report_line(report, run_state_step(plan[i]), "skipped", !wanted ? "not asked for" : primary ? "not needed: this member is primary already" : would[i], NULL);
 	}
-	report_end(&r->report, "done", 0, "dry run: nothing was changed", "");
+	report_end(report, "done", 0, "dry run: nothing was changed", "");
 }
 
 /* The lock, the journal, what an earlier process left open. 1: go on; 2: that was finished, begin afresh; 0: it could not be: *exit_code; -1: ERROR. */
@@ -176,26 +175,33 @@ static int execute_prepared(struct runner *r)
 	if (execute(r, &error))
 		return fail(r, &error);
 	if (r->state != RUN_OVER) { /* a dry run ends behind the precheck */
-		tell_plan(r);
+		run_tell_plan(&r->report, r->request->steps, runner_is_primary(r));
 		return 0;
 	}
 	return runner_finish(r);
+}
+
+int run_refuse_grant(const char *run, const char *by, struct error *error)
+{
+	char next[ERROR_NEXT_MAX_BYTES];
+
+	(void)snprintf(next, sizeof next, "drrctl resume %.63s; or, after a look at it: drrctl release %.63s; or take part in it: --run %.63s", run, run, run);
+	return error_set(error, ERROR_BUSY, next, "run %.63s of the group holds the grant of this member (asked for by %s)", run, by);
+}
+
+int run_refuse_hold(const char *owner, const char *reason, struct error *error)
+{
+	return error_set(error, ERROR_BUSY, "ask its owner; then: drrctl unhold", "a hold is set on this member by %s: %s", owner, reason);
 }
 
 /* Grants and holds of the daemon's interface stand in the journal, and count when no daemon runs, too. */
 static int check_standing(struct runner *r, struct error *error)
 {
 	const struct journal_standing *standing = &r->book.state.standing;
-	char next[ERROR_NEXT_MAX_BYTES];
 
-	if (standing->granted && strcmp(standing->grant_run, r->run) != 0) {
-		(void)snprintf(next, sizeof next, "drrctl resume %s; or, after a look at it: drrctl release %s; or take part in it: --run %s", standing->grant_run,
-			       standing->grant_run, standing->grant_run);
-		return error_set(error, ERROR_BUSY, next, "run %s of the group holds the grant of this member (asked for by %s)", standing->grant_run, standing->grant_by);
-	}
-	if (situation_is_held(standing))
-		return error_set(error, ERROR_BUSY, "ask its owner; then: drrctl unhold", "a hold is set on this member by %s: %s", standing->hold_owner, standing->hold_reason);
-	return 0;
+	if (standing->granted && strcmp(standing->grant_run, r->run) != 0)
+		return run_refuse_grant(standing->grant_run, standing->grant_by, error);
+	return situation_is_held(standing) ? run_refuse_hold(standing->hold_owner, standing->hold_reason, error) : 0;
 }
 
 int run_execute(const struct config *config, const struct run_request *request)

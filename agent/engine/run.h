@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "config.h"
+#include "engine/report.h"
 
 struct run_request {
 	unsigned steps;     /* enum run_steps */
@@ -21,5 +22,11 @@ int run_execute(const struct config *config, const struct run_request *request);
 
 /* `drr-agent recover`: looks whether the journal holds something open, enables the service where it must, closes the journal. */
 int run_recover(const struct config *config, bool json, bool verbose);
+
+/* What a run by the daemon (order.c) says in the same words. The refusals are ERROR_BUSY, and -1 always. */
+int run_refuse_grant(const char *run, const char *by, struct error *error);
+int run_refuse_hold(const char *owner, const char *reason, struct error *error);
+/* The end of a dry run of STEPS (enum run_steps). IS_PRIMARY: this member. */
+void run_tell_plan(struct report *report, unsigned steps, bool is_primary);
 
 #endif

@@ -393,7 +393,7 @@ int runner_finish(struct runner *r)
 
 /* ---- begin ---------------------------------------------------------------------------------------------------- */
 
-static void make_run_id(char run[JOURNAL_RUN_BYTES])
+void runner_make_id(char run[JOURNAL_RUN_BYTES])
 {
 	unsigned char random[2] = {0};
 	char when[CLOCK_TEXT_BYTES];
@@ -412,7 +412,7 @@ void runner_reset(struct runner *r, const struct run_request *request)
 	if (request->run)
 		(void)snprintf(r->run, sizeof r->run, "%s", request->run);
 	else
-		make_run_id(r->run);
+		runner_make_id(r->run);
 	report_init(&r->report, request->json, r->run, r->config->agent.name);
 }
 

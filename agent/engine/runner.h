@@ -93,6 +93,8 @@ struct runner {
 
 /* Forgets the run before; REQUEST must outlive this one. config, link and book stay. */
 void runner_reset(struct runner *r, const struct run_request *request);
+/* An id for a new run, of the time and a little chance. */
+void runner_make_id(char run[JOURNAL_RUN_BYTES]);
 /* What the journal says about this run already. */
 void runner_adopt(struct runner *r);
 /* May it be asked for, by what the journal says? 0, or -1 and ERROR_REFUSED. */

@@ -117,6 +117,9 @@ static struct json *peering_json(const struct situation *s)
 
 	peering_view_make(&facts->table, s->address, &view);
 	json_set_string(object, "object", or_null(facts->object));
+	json_set_string(object, "named_by", facts->object_source); /* NULL before it was asked */
+	json_set_string(object, "object_state", or_null(facts->object_state));
+	json_set_int(object, "primaries", view.primaries);
 	if (view.own)
 		json_set_bool(object, "is_primary", view.own->primary == PEERING_YES);
 	else
@@ -145,9 +148,11 @@ static struct json *log_json(const struct situation *s)
 
 	json_set_string(object, "source", s->config->log.source == CONFIG_LOG_NONE ? NULL : source_name(s->config->log.source));
 	json_set_bool(object, "readable", s->log->readable);
+	json_set_string(object, "trouble", s->log->readable ? NULL : or_null(s->log->error.what));
 	json_set_string(object, "last_event", s->log->found ? s->log->code : NULL);
 	json_set_string(object, "last_event_time", s->log->found ? or_null(s->log->time) : NULL);
 	set_time(object, "as_of", s->log->readable, clock_wall_ms() - (s->lag_ms > 0 ? s->lag_ms : 0)); /* it was read up to then */
+	set_known(object, "written_s", s->log->readable && s->log->age_ms > 0, s->log->age_ms / 1000);
 	set_known(object, "lag_s", s->lag_ms >= 0, s->lag_ms / 1000); /* a foreground look has no watcher that could lag */
 	return object;
 }

@@ -32,8 +32,11 @@ int client_init(struct client *client, const struct group_door *door, struct tls
 	for (unsigned i = 0; i < door->pin_count; i++)
 		client->tls.pins[i] = door->pins[i];
 	(void)snprintf(client->label, sizeof client->label, "%.100s", section);
-	(void)snprintf(client->advice, sizeof client->advice, "check %surl in %.100s of %.160s, that the service runs there, and the firewall", prefix(client),
-		       section, file);
+	if (is_local(client))
+		(void)snprintf(client->advice, sizeof client->advice, "systemctl status drr-agent");
+	else
+		(void)snprintf(client->advice, sizeof client->advice, "check %surl in %.100s of %.160s, that the service runs there, and the firewall", prefix(client),
+			       section, file);
 	client->request = calloc(1, CLIENT_REQUEST_MAX_BYTES);
 	client->body = calloc(1, CLIENT_ANSWER_MAX_BYTES + 1);
 	return client->request && client->body ? 0 : error_set(error, ERROR_INTERNAL, NULL, "out of memory");

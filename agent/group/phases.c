@@ -8,7 +8,7 @@ enum {
 	WATCH_S = 20,       /* of a long poll */
 	WATCH_AWAIT_S = 10, /* while the log is of interest, too */
 	HEARD_MS = 1000,    /* a bounce is asked of a member that has answered within this time */
-	EXIT_DONE = 0, EXIT_CONFIG = 2, EXIT_REFUSED = 3, EXIT_FAILED = 4, EXIT_INCOMPLETE = 5, EXIT_BUSY = 6, EXIT_PERMISSION = 7, EXIT_UNREACHABLE = 8,
+	EXIT_DONE = 0, EXIT_CONFIG = 2, EXIT_REFUSED = 3, EXIT_FAILED = 4, EXIT_INCOMPLETE = 5, EXIT_BUSY = 6, EXIT_UNREACHABLE = 8,
 	EXIT_DISABLED = 9,
 };
 
@@ -295,21 +295,6 @@ static void answered(struct phases_member *m)
 	m->silent = m->refused = false;
 }
 
-static int exit_of_problem(enum problem_type type)
-{
-	switch (type) {
-	case PROBLEM_GRANT_HELD:
-	case PROBLEM_PLAN_DIFFERS:
-	case PROBLEM_HOLD:
-	case PROBLEM_JOURNAL_OPEN:
-	case PROBLEM_NOT_GRANTED:
-	case PROBLEM_STEP_RUNNING: return EXIT_BUSY;
-	case PROBLEM_FORBIDDEN: return EXIT_PERMISSION;
-	case PROBLEM_BAD_PLAN: return EXIT_CONFIG;
-	default: return EXIT_FAILED;
-	}
-}
-
 /* It will pass. */
 static bool is_passing(const struct phases_answer *answer)
 {
@@ -336,7 +321,7 @@ static void refuse(struct phases *p, unsigned i, const struct phases_request *re
 		return;
 	}
 	tell(p, (int)i, request->ask == PHASES_ASK_GRANT ? PHASES_GRANT : step_of[request->op], PHASES_REFUSED, problem->sentence, "");
-	abort_run(p, exit_of_problem(problem->type), PHASES_REFUSED, name_of(p, i), problem->sentence, problem->next);
+	abort_run(p, error_exit_code(problem_error(problem->type)), PHASES_REFUSED, name_of(p, i), problem->sentence, problem->next);
 }
 
 static void take_release(struct phases *p, unsigned i, const struct phases_answer *answer, struct mono now)

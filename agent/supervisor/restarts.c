@@ -9,6 +9,8 @@ static void start(struct restarts *restarts, enum restarts_child child, struct m
 	restarts->children[child].killed = false;
 	restarts->children[child].asked = restarts->children[child].lost = false;
 	restarts->children[child].end_by = MONO_NEVER;
+	if (child == RESTARTS_FRONT)
+		restarts->front_again_at = MONO_NEVER;
 	todo->start[child] = true;
 }
 
@@ -31,6 +33,7 @@ static void stop(struct restarts *restarts, int exit_code, struct restarts_todo 
 		return;
 	restarts->stopping = true;
 	restarts->exit_code = exit_code;
+	restarts->front_again_at = MONO_NEVER;
 	todo->begin_stop = true;
 	stop_next(restarts, todo);
 }
@@ -41,6 +44,7 @@ struct restarts_todo restarts_begin(struct restarts *restarts, int64_t start_lim
 
 	memset(restarts, 0, sizeof *restarts);
 	restarts->start_limit_ms = start_limit_ms;
+	restarts->front_again_at = MONO_NEVER;
 	start(restarts, RESTARTS_ENGINE, now, &todo);
 	return todo;
 }
@@ -72,15 +76,16 @@ static bool is_final(int exit_status)
 	return exit_status == 2 || exit_status == 6 || exit_status == 7;
 }
 
-/* Takes one from the budget. */
-static bool may_restart(struct restarts *restarts, struct mono now)
+/* Takes one from the child's budget. */
+static bool may_restart(struct restarts *restarts, enum restarts_child child, struct mono now)
 {
-	struct mono *slot = &restarts->restarted[restarts->restart_count % RESTARTS_MAX]; /* the oldest */
+	unsigned count = restarts->children[child].restart_count;
+	struct mono *slot = &restarts->children[child].restarted[count % RESTARTS_MAX]; /* the oldest */
 
-	if (restarts->restart_count >= RESTARTS_MAX && mono_diff_ms(now, *slot) < RESTARTS_WINDOW_MS)
+	if (count >= RESTARTS_MAX && mono_diff_ms(now, *slot) < RESTARTS_WINDOW_MS)
 		return false;
 	*slot = now;
-	restarts->restart_count++;
+	restarts->children[child].restart_count++;
 	return true;
 }
 
@@ -94,12 +99,16 @@ struct restarts_todo restarts_ended(struct restarts *restarts, enum restarts_chi
 		if (child == RESTARTS_ENGINE && restarts->exit_code == 0)
 			restarts->exit_code = exit_status < 0 ? 1 : exit_status;
 		stop_next(restarts, &todo);
-	} else if (began && is_final(exit_status)) {
+	} else if (began && is_final(exit_status) && !(child == RESTARTS_FRONT && restarts->was_ready)) {
 		stop(restarts, exit_status, &todo);
-	} else if (may_restart(restarts, now)) {
-		start(restarts, child, now, &todo);
+	} else if (may_restart(restarts, child, now)) {
+		if (began && is_final(exit_status))
+			restarts->front_again_at = mono_add_ms(now, RESTARTS_FRONT_PAUSE_MS);
+		else
+			start(restarts, child, now, &todo);
 	} else {
 		restarts->given_up = true;
+		restarts->culprit = child;
 		stop(restarts, 1, &todo);
 	}
 	return todo;
@@ -141,12 +150,14 @@ struct restarts_todo restarts_due(struct restarts *restarts, struct mono now)
 		    (has_to_end(restarts, child) && mono_reached(restarts->children[child].end_by, now)))
 			todo.kill[child] = restarts->children[child].killed = true;
 	}
+	if (mono_reached(restarts->front_again_at, now))
+		start(restarts, RESTARTS_FRONT, now, &todo);
 	return todo;
 }
 
 struct mono restarts_deadline(const struct restarts *restarts)
 {
-	struct mono deadline = MONO_NEVER;
+	struct mono deadline = restarts->front_again_at;
 
 	for (int child = 0; child < RESTARTS_CHILDREN; child++) {
 		if (is_awaited(restarts, child))

@@ -1,9 +1,11 @@
 /* restarts.h - when the daemon's two children are started, stopped and given up. Pure: what happened and when in, what is to be done out.
  *
  * The front is started when the engine is at work for the first time: a second daemon, whose engine finds the lock taken, must not touch the first one's sockets.
- * A child that ends is started again, RESTARTS_MAX times in RESTARTS_WINDOW_MS for both together; then the daemon ends, with 1.
+ * A child that ends is started again, RESTARTS_MAX times in RESTARTS_WINDOW_MS, each counted by itself: strangers who can make the front end do not use up what the
+ * engine has. Then the daemon ends, with 1.
  * One that ends with 2, 6 or 7 before it was at work (configuration, another agent works here, a file it may not read) ends the daemon at once, with that: doing
- * it again would not help. At the end the engine goes first, and has all the time that it takes: it may be enabling the service. Nothing ever kills an engine that
+ * it again would not help. Not so a front that was at work before (its certificate was replaced by a bad one, and then it ended): the engine goes on, and the front is
+ * tried again behind a pause, as often as it may be. At the end the engine goes first, and has all the time that it takes: it may be enabling the service. Nothing ever kills an engine that
  * was at work; a front that does not end when it has to holds nothing, and must not keep the next daemon from starting: it is killed. */
 #ifndef DRR_SUPERVISOR_RESTARTS_H
 #define DRR_SUPERVISOR_RESTARTS_H
@@ -16,6 +18,7 @@ enum {
 	RESTARTS_MAX = 5,
 	RESTARTS_WINDOW_MS = 300 * 1000,
 	RESTARTS_START_LIMIT_MS = 60 * 1000, /* from a child's start to its READY. It has touched nothing by then, and is killed */
+	RESTARTS_FRONT_PAUSE_MS = 30 * 1000, /* before a front that could not start is tried again */
 	RESTARTS_FRONT_END_LIMIT_MS = 15 * 1000, /* from FRAME_STOP, or the loss of its control channel, to the front's end; it needs 3 s at most */
 };
 
@@ -29,10 +32,12 @@ struct restarts {
 		struct mono end_by;   /* a front that is asked or lost; MONO_NEVER before restarts_due() has seen that */
 		bool killed, asked;   /* for not being ready, or not ending; to stop */
 		bool lost;            /* nothing can be said to it any more */
+		struct mono restarted[RESTARTS_MAX]; /* a ring of the last ones */
+		unsigned restart_count;              /* of all times */
 	} children[RESTARTS_CHILDREN];
-	struct mono restarted[RESTARTS_MAX]; /* a ring of the last ones */
-	unsigned restart_count;              /* of all times */
+	struct mono front_again_at; /* a front that could not start; MONO_NEVER */
 	bool stopping, given_up, was_ready;
+	enum restarts_child culprit; /* given_up: who ended too often */
 	int exit_code; /* of the daemon, when all is over */
 };
 

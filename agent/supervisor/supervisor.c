@@ -218,7 +218,7 @@ static void say_stopping(const struct supervisor *s)
 	char sentence[256] = "stops: the engine finishes what is open";
 
 	if (s->restarts.given_up) {
-		(void)snprintf(sentence, sizeof sentence, "given up: engine and front ended more than %d times in %d s", RESTARTS_MAX, RESTARTS_WINDOW_MS / 1000);
+		(void)snprintf(sentence, sizeof sentence, "given up: the %s ended more than %d times in %d s", names[s->restarts.culprit], RESTARTS_MAX, RESTARTS_WINDOW_MS / 1000);
 		log_line(LOG_LEVEL_ERROR, sentence, NULL);
 	}
 	(void)notify_stopping(&s->notify, sentence);
@@ -433,7 +433,7 @@ static void take_taken(struct supervisor *s, enum restarts_child which, const st
 			reload_done(s);
 	} else if (frame->status != 0) {
 		log_error(&error);
-		if (s->restarts.children[which].phase == RESTARTS_STARTING)
+		if (s->restarts.children[which].phase == RESTARTS_STARTING && !s->restarts.was_ready)
 			perform(s, restarts_stop(&s->restarts, error_exit_code(error.code)));
 	}
 	if (s->reload_wanted)

@@ -7,7 +7,7 @@ import time
 
 from harness import AGENT, ROOT, World, case, check, contains, equal
 
-STEPS = {"precheck", "primary", "flush", "bounce", "confirm", "trigger", "await", "run", "recover"}
+STEPS = {"precheck", "grant", "release", "primary", "flush", "bounce", "confirm", "trigger", "await", "run", "recover"}
 STATES = {"started", "done", "refused", "failed", "skipped"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 

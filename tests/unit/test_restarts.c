@@ -201,18 +201,63 @@ static void ends_with_what_doing_again_does_not_mend(void **state)
 
 static void gives_up_at_the_sixth(void **state)
 {
-	for (int i = 0; i < RESTARTS_MAX; i++) {
-		int child = i % 2 ? FRONT : ENGINE; /* one budget for both */
-
+	for (int child = ENGINE; child <= FRONT; child++) {
+		(void)begin_ready(state);
+		for (int i = 0; i < RESTARTS_MAX; i++) {
+			now.ms += 1000;
+			assert_todo(restarts_ended(&restarts, (enum restarts_child)child, BY_SIGNAL, now), child == FRONT ? "start-front" : "start-engine");
+		}
 		now.ms += 1000;
-		assert_todo(restarts_ended(&restarts, (enum restarts_child)child, BY_SIGNAL, now), i % 2 ? "start-front" : "start-engine");
+		assert_todo(restarts_ended(&restarts, (enum restarts_child)child, 1, now), child == FRONT ? "begin-stop stop-engine" : "begin-stop stop-front");
+		assert_true(restarts.given_up);
+		assert_int_equal(restarts.culprit, child);
+		assert_todo(restarts_stop(&restarts, 0), "");
+		assert_todo(restarts_ended(&restarts, child == FRONT ? ENGINE : FRONT, 0, now), "over");
+		assert_int_equal(restarts.exit_code, 1);
 	}
-	now.ms += 1000;
-	assert_todo(restarts_ended(&restarts, FRONT, 1, now), "begin-stop stop-engine");
-	assert_true(restarts.given_up);
-	assert_todo(restarts_stop(&restarts, 0), "");
+}
+
+/* Whoever can make the front end has not used up what the engine has. */
+static void counts_each_by_itself(void **state)
+{
+	for (int i = 0; i < RESTARTS_MAX; i++) {
+		assert_todo(restarts_ended(&restarts, FRONT, BY_SIGNAL, now), "start-front");
+		assert_todo(restarts_ended(&restarts, ENGINE, BY_SIGNAL, now), "start-engine");
+	}
+	assert_todo(restarts_ended(&restarts, FRONT, BY_SIGNAL, now), "begin-stop stop-engine");
+}
+
+/* Its certificate became a bad one while it was at work, and then it ended: the engine does not pay for that. */
+static void tries_a_front_again_behind_a_pause(void **state)
+{
+	struct mono first = now;
+
+	assert_todo(restarts_ended(&restarts, FRONT, BY_SIGNAL, now), "start-front");
+	for (int i = 1; i < RESTARTS_MAX; i++) {
+		assert_todo(restarts_ended(&restarts, FRONT, 2, now), "");
+		assert_int_equal(restarts_deadline(&restarts).ms, now.ms + RESTARTS_FRONT_PAUSE_MS);
+		now.ms += RESTARTS_FRONT_PAUSE_MS - 1;
+		assert_todo(restarts_due(&restarts, now), "");
+		now.ms++;
+		assert_todo(restarts_due(&restarts, now), "start-front");
+		assert_todo(restarts_due(&restarts, now), "");
+	}
+	assert_true(mono_diff_ms(now, first) < RESTARTS_WINDOW_MS);
+	assert_todo(restarts_ended(&restarts, FRONT, 2, now), "begin-stop stop-engine");
+	assert_int_equal(restarts_deadline(&restarts).ms, MONO_NEVER.ms);
 	assert_todo(restarts_ended(&restarts, ENGINE, 0, now), "over");
 	assert_int_equal(restarts.exit_code, 1);
+}
+
+static void ends_in_a_pause(void **state)
+{
+	assert_todo(restarts_ended(&restarts, FRONT, BY_SIGNAL, now), "start-front");
+	assert_todo(restarts_ended(&restarts, FRONT, 2, now), "");
+	assert_todo(restarts_stop(&restarts, 0), "begin-stop stop-engine");
+	now.ms += RESTARTS_FRONT_PAUSE_MS;
+	assert_todo(restarts_due(&restarts, now), "");
+	assert_todo(restarts_ended(&restarts, ENGINE, 0, now), "over");
+	assert_int_equal(restarts.exit_code, 0);
 }
 
 static void forgets_what_is_long_ago(void **state)
@@ -248,17 +293,22 @@ static struct restarts_todo random_event(bool alive[RESTARTS_CHILDREN])
 	return (struct restarts_todo){0};
 }
 
+static bool pauses(void)
+{
+	return restarts.front_again_at.ms != MONO_NEVER.ms;
+}
+
 static void holds_whatever_happens(void **state)
 {
 	srand(20260102);
 	for (int round = 0; round < ROUNDS; round++) {
 		bool alive[RESTARTS_CHILDREN] = {true, false}, over = false, had_front = false, stopped = false;
-		int64_t starts[EVENTS];
-		unsigned count = 0;
+		int64_t starts[RESTARTS_CHILDREN][EVENTS];
+		unsigned counts[RESTARTS_CHILDREN] = {0};
 
 		(void)begin(state);
 		for (int i = 0; i < EVENTS && !over; i++) {
-			bool was_ready[RESTARTS_CHILDREN];
+			bool was_ready[RESTARTS_CHILDREN], paused = pauses();
 			struct restarts_todo todo;
 
 			for (int c = 0; c < RESTARTS_CHILDREN; c++)
@@ -269,19 +319,19 @@ static void holds_whatever_happens(void **state)
 				assert_false(todo.kill[c] && ((was_ready[c] && !(c == FRONT && stopped && !alive[ENGINE])) || !alive[c]));
 				assert_false(todo.start[c] && (alive[c] || stopped));
 				assert_false(todo.stop[c] && !(alive[c] && stopped));
-				if (todo.start[c]) {
-					alive[c] = true;
-					if (c == FRONT && !had_front)
-						continue; /* its first one is no restart */
-					starts[count++] = now.ms;
-					assert_false(count > RESTARTS_MAX && now.ms - starts[count - 1 - RESTARTS_MAX] < RESTARTS_WINDOW_MS);
-				}
+				alive[c] = alive[c] || todo.start[c];
+				if (todo.start[c] && c == FRONT && !had_front)
+					continue; /* its first one is no restart */
+				if ((c == FRONT && paused) || !(todo.start[c] || (c == FRONT && pauses())))
+					continue; /* a start behind a pause was counted before it */
+				starts[c][counts[c]++] = now.ms;
+				assert_false(counts[c] > RESTARTS_MAX && now.ms - starts[c][counts[c] - 1 - RESTARTS_MAX] < RESTARTS_WINDOW_MS);
 			}
 			assert_false(todo.stop[FRONT] && alive[ENGINE]);
 			over = todo.over;
 			assert_int_equal(over, !alive[ENGINE] && !alive[FRONT]);
 			had_front = had_front || alive[FRONT];
-			assert_true(stopped || (alive[ENGINE] && alive[FRONT] == had_front));
+			assert_true(stopped || (alive[ENGINE] && alive[FRONT] == had_front) || pauses());
 		}
 	}
 }
@@ -299,7 +349,10 @@ int main(void)
 		cmocka_unit_test_setup(restarts_nobody_while_it_stops, begin_ready),
 		cmocka_unit_test_setup(stops_before_it_was_ready, begin),
 		cmocka_unit_test(ends_with_what_doing_again_does_not_mend),
-		cmocka_unit_test_setup(gives_up_at_the_sixth, begin_ready),
+		cmocka_unit_test(gives_up_at_the_sixth),
+		cmocka_unit_test_setup(counts_each_by_itself, begin_ready),
+		cmocka_unit_test_setup(tries_a_front_again_behind_a_pause, begin_ready),
+		cmocka_unit_test_setup(ends_in_a_pause, begin_ready),
 		cmocka_unit_test_setup(forgets_what_is_long_ago, begin_ready),
 		cmocka_unit_test(holds_whatever_happens),
 	};

@@ -670,7 +670,7 @@ static void gives_up(enum restarts_child which)
 	tell(other, "exit 0");
 	expect_exit(1);
 	(void)snprintf(next, sizeof next, "next=\"drr-agent recover -c %s; journalctl -u drr-agent\"", config_path);
-	assert_non_null(strstr(logged, "given up: engine and front ended more than 5 times in 300 s"));
+	assert_non_null(strstr(logged, which == ENGINE ? "given up: the engine ended more than 5 times in 300 s" : "given up: the front ended more than 5 times in 300 s"));
 	assert_non_null(strstr(logged, next));
 }
 
@@ -957,6 +957,28 @@ static void ends_when_the_front_refuses_its_identity(void **state)
 	assert_non_null(strstr(logged, "next=\"mend it\""));
 }
 
+/* Renewed badly, and then the front had to be started again. */
+static void keeps_the_engine_when_a_new_front_refuses_its_identity(void **state)
+{
+	start_with_https();
+	put_file("certificate", "BAD", 0644);
+	tell(FRONT, "crash");
+	expect(ENGINE, "peer closed");
+	await_child(FRONT);
+	expect(ENGINE, "channel");
+	expect(FRONT, "identity BAD KEY CA");
+	tell(FRONT, "refused no certificate in it");
+	tell(FRONT, "exit 2");
+	expect(ENGINE, "peer closed");
+	expect_logged("no certificate in it");
+	expect_logged("exit status 2");
+	expect_nothing(ENGINE); /* it is not asked to end; and no other front is there before the pause is over */
+	assert_int_equal(kill(supervisor, SIGTERM), 0);
+	expect(ENGINE, "stop");
+	tell(ENGINE, "exit 0");
+	expect_exit(0);
+}
+
 static void cannot_execute(void **state)
 {
 	const char *const none[] = {"nothing", NULL};
@@ -1213,6 +1235,7 @@ int main(int argc, char **argv)
 		TEST(says_what_needs_a_restart),
 		TEST(starts_nothing_without_its_files),
 		TEST(ends_when_the_front_refuses_its_identity),
+		TEST(keeps_the_engine_when_a_new_front_refuses_its_identity),
 		TEST(cannot_execute),
 		TEST(starts_what_the_engine_orders),
 		TEST(starts_nothing_else),
