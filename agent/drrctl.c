@@ -14,6 +14,7 @@
 #include "group/nudge.h"
 #include "group/report_gather.h"
 #include "group/show.h"
+#include "group/survey_run.h"
 #include "group/team.h"
 #include "platform/clock.h"
 #include "platform/json.h"
@@ -26,7 +27,7 @@ struct options {
 	const char *path, *paths[FLEET_GROUPS_MAX]; /* the group at hand; all that were named */
 	unsigned path_count;
 	const char *run, *primary, *owner, *reason, *html;
-	bool json, dry_run;
+	bool json, dry_run, non_production;
 	unsigned accord_overrides;
 	const char *overrides[TEAM_OVERRIDES_MAX]; /* for the members' prechecks */
 	unsigned override_count;
@@ -46,10 +47,11 @@ static int verb_release(const struct options *);
 static int verb_hold(const struct options *);
 static int verb_unhold(const struct options *);
 static int verb_nudge(const struct options *);
+static int verb_audit(const struct options *);
 static int verb_report(const struct options *);
 static int verb_version(const struct options *);
 
-enum takes { TAKES_GROUP = 1, TAKES_JSON = 2, TAKES_RUN_OPTIONS = 4, TAKES_RUN = 8, TAKES_OVERRIDES = 16, TAKES_HOLD = 32, TAKES_HTML = 64, TAKES_FLEET = 128 };
+enum takes { TAKES_GROUP = 1, TAKES_JSON = 2, TAKES_RUN_OPTIONS = 4, TAKES_RUN = 8, TAKES_OVERRIDES = 16, TAKES_HOLD = 32, TAKES_HTML = 64, TAKES_FLEET = 128, TAKES_PRODUCTION = 256 };
 
 static const struct verb {
 	const char *name;
@@ -66,6 +68,7 @@ static const struct verb {
 	{"hold", TAKES_GROUP | TAKES_HOLD, verb_hold, "--reason TEXT [--owner NAME] [--for-s N]", "no run may begin on any member until then"},
 	{"unhold", TAKES_GROUP, verb_unhold, "", "takes the hold back"},
 	{"nudge", TAKES_GROUP, verb_nudge, "", "makes API Manager send an event to the gateway service"},
+	{"audit", TAKES_GROUP | TAKES_JSON | TAKES_FLEET | TAKES_PRODUCTION, verb_audit, "[-g FILE ...] [--json] [--non-production]", "what is wrong or unwise with the group, from every member, and the commands that mend it"},
 	{"report", TAKES_GROUP | TAKES_JSON | TAKES_RUN | TAKES_HTML, verb_report, "RUN [--html FILE] [--json]", "what happened in a run, from every member, also while it goes on; text, JSON, one HTML page"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
 };
@@ -468,6 +471,17 @@ static int verb_nudge(const struct options *options)
 	return 0;
 }
 
+static int verb_audit(const struct options *options)
+{
+	struct error error = {0};
+	int exit_code = team_open(&team, &config, &error) != 0 ? -1 : survey_run(&team, !options->non_production, options->json, &error);
+
+	if (exit_code < 0)
+		return fail(&error);
+	team_close(&team);
+	return exit_code;
+}
+
 static int verb_report(const struct options *options)
 {
 	struct error error = {0};
@@ -503,10 +517,10 @@ static int verb_version(const struct options *options)
 
 /* ---- the command line ----------------------------------------------------------------------------------------- */
 
-enum option_code { OPTION_JSON = 256, OPTION_PRIMARY, OPTION_RUN, OPTION_DRY_RUN, OPTION_ADOPT, OPTION_OWNER, OPTION_REASON, OPTION_FOR, OPTION_HTML, OPTION_OVERRIDE };
+enum option_code { OPTION_JSON = 256, OPTION_PRIMARY, OPTION_RUN, OPTION_DRY_RUN, OPTION_ADOPT, OPTION_OWNER, OPTION_REASON, OPTION_FOR, OPTION_HTML, OPTION_NON_PRODUCTION, OPTION_OVERRIDE };
 
 /* The fixed ones, and one --override-NAME for each refusal. */
-enum { FIXED_OPTIONS = 10, NAME_BYTES = 48 };
+enum { FIXED_OPTIONS = 11, NAME_BYTES = 48 };
 
 /* The names that can be overridden: those of the group, then those of the members, then two of drrctl's own. */
 static const char *override_name(unsigned index)
@@ -530,6 +544,7 @@ static void fill_long_options(struct option all[OVERRIDES_ALL + FIXED_OPTIONS + 
 		{"dry-run", no_argument, NULL, OPTION_DRY_RUN},   {"adopt-after-s", required_argument, NULL, OPTION_ADOPT},
 		{"owner", required_argument, NULL, OPTION_OWNER}, {"reason", required_argument, NULL, OPTION_REASON},
 		{"for-s", required_argument, NULL, OPTION_FOR},      {"html", required_argument, NULL, OPTION_HTML},
+		{"non-production", no_argument, NULL, OPTION_NON_PRODUCTION},
 	};
 	unsigned count = FIXED_OPTIONS;
 
@@ -552,6 +567,7 @@ static unsigned needs(int code)
 	case OPTION_REASON:
 	case OPTION_FOR: return TAKES_HOLD;
 	case OPTION_HTML: return TAKES_HTML;
+	case OPTION_NON_PRODUCTION: return TAKES_PRODUCTION;
 	case OPTION_PRIMARY:
 	case OPTION_RUN:
 	case OPTION_DRY_RUN:
@@ -592,6 +608,7 @@ static int take_option(struct options *options, int code, const char *value)
 		return 0;
 	case OPTION_JSON: options->json = true; return 0;
 	case OPTION_DRY_RUN: options->dry_run = true; return 0;
+	case OPTION_NON_PRODUCTION: options->non_production = true; return 0;
 	case OPTION_PRIMARY: options->primary = value; return 0;
 	case OPTION_HTML: options->html = value; return 0;
 	case OPTION_OWNER: options->owner = value; return 0;

@@ -68,7 +68,7 @@ int team_ask(struct team *team, bool only_wanted, const char *method, const char
 	for (unsigned i = 0; i < count; i++) {
 		team->members[i].client.status = CLIENT_IDLE;
 		if (!only_wanted || team->members[i].wanted)
-			client_start(&team->members[i].client, method, target ? target : team->members[i].target, body, NULL, 0, clock_now());
+			client_start(&team->members[i].client, method, target ? target : team->members[i].target, body, NULL, team->wait_ms, clock_now());
 	}
 	for (;;) {
 		int got;

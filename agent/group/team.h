@@ -27,6 +27,7 @@ struct team {
 	const struct group_config *config;
 	struct tls_identity *identity;
 	struct loop loop;
+	int64_t wait_ms; /* for team_ask(): how long the members may think about it, beyond the usual */
 	struct team_member members[GROUP_MEMBERS_MAX]; /* as in the configuration */
 	/* A run. */
 	struct phases phases;
