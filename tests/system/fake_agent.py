@@ -68,6 +68,7 @@ class FakeAgent:
         self.away = False           # connections are closed before anything is read
         self.requests = []
         self.events, self.events_gone = [], 0
+        self.findings = []          # of GET /v1/audit; a Problem is raised
         self.server = None
 
     # ---- what it does
@@ -111,7 +112,7 @@ class FakeAgent:
     # ---- what it answers
 
     def state(self):
-        peering = {"object": "gwd", "is_primary": self.group.primary == self.name, "quorum": True, "persistence": "memory",
+        peering = {"object": "gwd", "is_primary": self.group.primary == self.name, "quorum": True, "persistence": "memory", "priority": 100,
                    "primary_address": self.group.address_of(self.group.primary),
                    "rows": [{"address": a.address, "object": o, "pending_updates": 0, "replication_offset": 1, "link": "ok",
                              "primary": "yes" if a.name == self.group.primary else "no", "priority": 100}
@@ -209,6 +210,10 @@ class FakeAgent:
             self.requests.append((method, target))
             if (method, path) == ("GET", "/v1/state"):
                 return self.state()
+            if (method, path) == ("GET", "/v1/audit"):
+                if isinstance(self.findings, Problem):
+                    raise self.findings
+                return 200, self.findings
             if path.startswith("/v1/grant/") and method in ("PUT", "DELETE"):
                 run = path.rsplit("/", 1)[1]
                 return self.put_grant(run, body) if method == "PUT" else self.delete_grant(run)
