@@ -49,29 +49,6 @@ static int start_audit_stage(struct daemon *d, struct error *error)
 
 /* ---- any look ------------------------------------------------------------------------------------------------- */
 
-static void begin_look(struct daemon *d, bool audits)
-{
-	struct error ignored = {0};
-
-	if (d->job != DAEMON_IDLE || !mono_reached(d->look_again_at, clock_now()))
-		return;
-	d->job = DAEMON_LOOK;
-	d->look_audits = audits;
-	d->look_stage = 0;
-	d->counts.looks++;
-	(void)(audits ? start_audit_stage(d, &ignored) : start_question(d)); /* there is a first one */
-}
-
-void look_want(struct daemon *d)
-{
-	begin_look(d, false);
-}
-
-void look_audit(struct daemon *d)
-{
-	begin_look(d, true);
-}
-
 /* WHY: NULL where it was answered. */
 static void end_look(struct daemon *d, const struct error *why)
 {
@@ -125,6 +102,30 @@ void look_turn(struct daemon *d)
 		auditing_take(d->config, d->look_stage - AUDITING_QUESTIONS, &audited.probe, &audited.member);
 		go_on(d);
 	}
+}
+
+static void begin_look(struct daemon *d, bool audits)
+{
+	struct error ignored = {0};
+
+	if (d->job != DAEMON_IDLE || !mono_reached(d->look_again_at, clock_now()))
+		return;
+	d->job = DAEMON_LOOK;
+	d->look_audits = audits;
+	d->look_stage = 0;
+	d->counts.looks++;
+	(void)(audits ? start_audit_stage(d, &ignored) : start_question(d)); /* there is a first one */
+	look_turn(d); /* its first step: without it there is nothing to wait for */
+}
+
+void look_want(struct daemon *d)
+{
+	begin_look(d, false);
+}
+
+void look_audit(struct daemon *d)
+{
+	begin_look(d, true);
 }
 
 struct pollfd look_poll(const struct daemon *d)

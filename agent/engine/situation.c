@@ -132,6 +132,7 @@ static struct json *peering_json(const struct situation *s)
 	struct json *object = json_object();
 	struct peering_view view;
 	int64_t priority = 0;
+	bool known;
 
 	peering_view_make(&facts->table, s->address, &view);
 	json_set_string(object, "object", or_null(facts->object));
@@ -145,7 +146,8 @@ static struct json *peering_json(const struct situation *s)
 	else
 		json_set_null(object, "quorum");
 	json_set_string(object, "persistence", or_null(facts->persistence));
-	set_known(object, "priority", own_priority(facts, &view, &priority), priority);
+	known = own_priority(facts, &view, &priority);
+	set_known(object, "priority", known, priority);
 	json_set(object, "rows", rows_json(&facts->table));
 	set_as_of(object, s->link, APPLIANCE_ASK_PEERING);
 	return object;

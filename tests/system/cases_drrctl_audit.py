@@ -1,6 +1,7 @@
 """drrctl audit, and the GET /v1/audit of a real daemon that it asks: the same as the one-shot audit, without standing in the way of a run."""
 
 import json
+import re
 import subprocess
 import threading
 
@@ -89,7 +90,7 @@ def run_first():
 
 @case("audit by the daemon: an appliance that does not answer")
 def no_appliance():
-    with well(gw1__ssh_listen="no", gw1__telnet_listen="no", gw1__xmi_listen="no") as world, Daemon(world, config=config(world, "gw1", True)) as daemon:
+    with well(gw1__ssh_listen="no") as world, Daemon(world, config=config(world, "gw1", False)) as daemon:
         answer = daemon.call("GET", "/v1/audit")
         equal((answer.status, answer.problem), (503, "appliance-unreachable"), str(answer))
         check(answer["next"], "no next step")
@@ -115,7 +116,8 @@ def real_group():
             code, findings = audit(group.conf)
             equal(code, FINDINGS)
             equal(found(findings), {("persistence-disagrees", "gw1 gw2 gw3"), ("clock-skew", "gw1 gw2 gw3")}, findings)
-            contains(json.dumps(findings), "gw2: memory", "gw3 +9")
+            contains(json.dumps(findings), "gw2: memory")
+            check(re.search(r"gw3 \+(89|90|91)\.", json.dumps(findings)), findings)
             group.daemons["gw2"][0].terminate()
             group.daemons["gw2"][0].wait()
             code, findings = audit(group.conf)
