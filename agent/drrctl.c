@@ -177,15 +177,18 @@ static int drive(void)
 	return exit_code;
 }
 
-/* The first refusal says the exit code and the next step; all of them were told. */
+/* The first refusal says the exit code and the next step; all of them were told. A group of which nobody answers has refused nothing: it cannot be reached. */
 static int refuse(const struct accord_input *input, const struct accord_result *result)
 {
 	struct error error = {0};
 	char next[ERROR_NEXT_MAX_BYTES];
+	bool heard = false;
 
+	for (unsigned i = 0; i < input->count; i++)
+		heard |= input->states[i] || input->forbidden[i];
 	for (unsigned i = 0; i < ACCORD_REFUSAL_COUNT && error.code == ERROR_NONE; i++)
 		if (result->refused & 1u << i)
-			(void)error_set(&error, accord_error((enum accord_refusal)i), accord_next((enum accord_refusal)i, input, next), "%s; nothing was changed",
+			(void)error_set(&error, heard ? accord_error((enum accord_refusal)i) : ERROR_UNREACHABLE, accord_next((enum accord_refusal)i, input, next), "%s; nothing was changed",
 					accord_sentence((enum accord_refusal)i));
 	return end_early(&error);
 }
