@@ -10,10 +10,12 @@
 
 #include "base/text.h"
 #include "deps_versions.h"
+#include "group/catalogs.h"
 #include "group/fleet.h"
 #include "group/nudge.h"
 #include "group/report_gather.h"
 #include "group/show.h"
+#include "group/survey_run.h"
 #include "group/team.h"
 #include "platform/clock.h"
 #include "platform/json.h"
@@ -26,7 +28,7 @@ struct options {
 	const char *path, *paths[FLEET_GROUPS_MAX]; /* the group at hand; all that were named */
 	unsigned path_count;
 	const char *run, *primary, *owner, *reason, *html;
-	bool json, dry_run;
+	bool json, dry_run, non_production;
 	unsigned accord_overrides;
 	const char *overrides[TEAM_OVERRIDES_MAX]; /* for the members' prechecks */
 	unsigned override_count;
@@ -46,10 +48,11 @@ static int verb_release(const struct options *);
 static int verb_hold(const struct options *);
 static int verb_unhold(const struct options *);
 static int verb_nudge(const struct options *);
+static int verb_audit(const struct options *);
 static int verb_report(const struct options *);
 static int verb_version(const struct options *);
 
-enum takes { TAKES_GROUP = 1, TAKES_JSON = 2, TAKES_RUN_OPTIONS = 4, TAKES_RUN = 8, TAKES_OVERRIDES = 16, TAKES_HOLD = 32, TAKES_HTML = 64, TAKES_FLEET = 128 };
+enum takes { TAKES_GROUP = 1, TAKES_JSON = 2, TAKES_RUN_OPTIONS = 4, TAKES_RUN = 8, TAKES_OVERRIDES = 16, TAKES_HOLD = 32, TAKES_HTML = 64, TAKES_FLEET = 128, TAKES_PRODUCTION = 256 };
 
 static const struct verb {
 	const char *name;
@@ -66,6 +69,7 @@ static const struct verb {
 	{"hold", TAKES_GROUP | TAKES_HOLD, verb_hold, "--reason TEXT [--owner NAME] [--for-s N]", "no run may begin on any member until then"},
 	{"unhold", TAKES_GROUP, verb_unhold, "", "takes the hold back"},
 	{"nudge", TAKES_GROUP, verb_nudge, "", "makes API Manager send an event to the gateway service"},
+	{"audit", TAKES_GROUP | TAKES_JSON | TAKES_FLEET | TAKES_PRODUCTION, verb_audit, "[-g FILE ...] [--json] [--non-production]", "what is wrong or unwise with the group, from every member, and the commands that mend it"},
 	{"report", TAKES_GROUP | TAKES_JSON | TAKES_RUN | TAKES_HTML, verb_report, "RUN [--html FILE] [--json]", "what happened in a run, from every member, also while it goes on; text, JSON, one HTML page"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
 };
@@ -174,15 +178,18 @@ static int drive(void)
 	return exit_code;
 }
 
-/* The first refusal says the exit code and the next step; all of them were told. */
+/* The first refusal says the exit code and the next step; all of them were told. A group of which nobody answers has refused nothing: it cannot be reached. */
 static int refuse(const struct accord_input *input, const struct accord_result *result)
 {
 	struct error error = {0};
 	char next[ERROR_NEXT_MAX_BYTES];
+	bool heard = false;
 
+	for (unsigned i = 0; i < input->count; i++)
+		heard |= input->states[i] || input->forbidden[i];
 	for (unsigned i = 0; i < ACCORD_REFUSAL_COUNT && error.code == ERROR_NONE; i++)
 		if (result->refused & 1u << i)
-			(void)error_set(&error, accord_error((enum accord_refusal)i), accord_next((enum accord_refusal)i, input, next), "%s; nothing was changed",
+			(void)error_set(&error, heard ? accord_error((enum accord_refusal)i) : ERROR_UNREACHABLE, accord_next((enum accord_refusal)i, input, next), "%s; nothing was changed",
 					accord_sentence((enum accord_refusal)i));
 	return end_early(&error);
 }
@@ -439,12 +446,49 @@ static int verb_unhold(const struct options *options)
 
 /* ---- API Manager ---------------------------------------------------------------------------------------------- */
 
+/* A catalogs_tell_function. */
+static void tell_catalogs(void *context, const char *story, int64_t elapsed_ms, int64_t limit_ms)
+{
+	char *told = context, shown[2 * NUDGE_STORY_BYTES];
+
+	(void)elapsed_ms, (void)limit_ms;
+	if (strcmp(told, story) == 0)
+		return;
+	(void)snprintf(told, NUDGE_STORY_BYTES, "%s", story);
+	(void)printf("%s\n", text_escape(shown, sizeof shown, story, strlen(story)));
+	(void)fflush(stdout);
+}
+
+/* The event is on its way: until API Manager has nothing more to send. */
+static int tell_nudged(struct nudge *nudge, struct loop *loop)
+{
+	char told[NUDGE_STORY_BYTES] = "", story[NUDGE_STORY_BYTES];
+	struct error error = {0};
+	enum catalogs_end end;
+
+	(void)printf("API Manager sends an event for %u catalog%s of %s\n", config.api_manager.catalog_count, config.api_manager.catalog_count == 1 ? "" : "s",
+		     config.api_manager.org);
+	(void)fflush(stdout);
+	if (config.api_manager.status_timeout_s == 0)
+		return 0;
+	end = catalogs_wait(nudge, loop, (int64_t)config.api_manager.status_timeout_s * 1000, tell_catalogs, told, story);
+	if (end == CATALOGS_CURRENT || end == CATALOGS_LATE)
+		tell_catalogs(told, story, 0, 0);
+	if (end == CATALOGS_CURRENT)
+		return 0;
+	(void)error_set(&error, ERROR_FAILED, "in API Manager: is the gateway service online there, does its endpoint reach port 3000 of the members?",
+			end == CATALOGS_UNKNOWN ? "API Manager cannot be asked whether the catalogs are up to date: %s" : "API Manager does not call every catalog up to date: %s",
+			end == CATALOGS_UNKNOWN ? nudge->error.what : story);
+	return show_error(config.path, &error);
+}
+
 static int verb_nudge(const struct options *options)
 {
 	static struct nudge nudge;
 	struct loop loop = {-1, -1};
 	struct error error = {0};
 	bool over = false;
+	int exit_code = 0;
 
 	(void)options;
 	if (config.api_manager.door.url.text[0] == '\0')
@@ -459,13 +503,22 @@ static int verb_nudge(const struct options *options)
 	}
 	if (over)
 		error = nudge.error;
+	if (error.code == ERROR_NONE)
+		exit_code = tell_nudged(&nudge, &loop);
 	nudge_free(&nudge);
 	loop_close(&loop);
-	if (error.code != ERROR_NONE)
-		return show_error(config.path, &error);
-	(void)printf("API Manager sends an event for %u catalog%s of %s\n", config.api_manager.catalog_count, config.api_manager.catalog_count == 1 ? "" : "s",
-		     config.api_manager.org);
-	return 0;
+	return error.code != ERROR_NONE ? show_error(config.path, &error) : exit_code;
+}
+
+static int verb_audit(const struct options *options)
+{
+	struct error error = {0};
+	int exit_code = team_open(&team, &config, &error) != 0 ? -1 : survey_run(&team, !options->non_production, options->json, &error);
+
+	if (exit_code < 0)
+		return fail(&error);
+	team_close(&team);
+	return exit_code;
 }
 
 static int verb_report(const struct options *options)
@@ -503,10 +556,10 @@ static int verb_version(const struct options *options)
 
 /* ---- the command line ----------------------------------------------------------------------------------------- */
 
-enum option_code { OPTION_JSON = 256, OPTION_PRIMARY, OPTION_RUN, OPTION_DRY_RUN, OPTION_ADOPT, OPTION_OWNER, OPTION_REASON, OPTION_FOR, OPTION_HTML, OPTION_OVERRIDE };
+enum option_code { OPTION_JSON = 256, OPTION_PRIMARY, OPTION_RUN, OPTION_DRY_RUN, OPTION_ADOPT, OPTION_OWNER, OPTION_REASON, OPTION_FOR, OPTION_HTML, OPTION_NON_PRODUCTION, OPTION_OVERRIDE };
 
 /* The fixed ones, and one --override-NAME for each refusal. */
-enum { FIXED_OPTIONS = 10, NAME_BYTES = 48 };
+enum { FIXED_OPTIONS = 11, NAME_BYTES = 48 };
 
 /* The names that can be overridden: those of the group, then those of the members, then two of drrctl's own. */
 static const char *override_name(unsigned index)
@@ -530,6 +583,7 @@ static void fill_long_options(struct option all[OVERRIDES_ALL + FIXED_OPTIONS + 
 		{"dry-run", no_argument, NULL, OPTION_DRY_RUN},   {"adopt-after-s", required_argument, NULL, OPTION_ADOPT},
 		{"owner", required_argument, NULL, OPTION_OWNER}, {"reason", required_argument, NULL, OPTION_REASON},
 		{"for-s", required_argument, NULL, OPTION_FOR},      {"html", required_argument, NULL, OPTION_HTML},
+		{"non-production", no_argument, NULL, OPTION_NON_PRODUCTION},
 	};
 	unsigned count = FIXED_OPTIONS;
 
@@ -552,6 +606,7 @@ static unsigned needs(int code)
 	case OPTION_REASON:
 	case OPTION_FOR: return TAKES_HOLD;
 	case OPTION_HTML: return TAKES_HTML;
+	case OPTION_NON_PRODUCTION: return TAKES_PRODUCTION;
 	case OPTION_PRIMARY:
 	case OPTION_RUN:
 	case OPTION_DRY_RUN:
@@ -592,6 +647,7 @@ static int take_option(struct options *options, int code, const char *value)
 		return 0;
 	case OPTION_JSON: options->json = true; return 0;
 	case OPTION_DRY_RUN: options->dry_run = true; return 0;
+	case OPTION_NON_PRODUCTION: options->non_production = true; return 0;
 	case OPTION_PRIMARY: options->primary = value; return 0;
 	case OPTION_HTML: options->html = value; return 0;
 	case OPTION_OWNER: options->owner = value; return 0;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/auditing.h"
 #include "engine/daemon.h"
 #include "platform/clock.h"
 #include "run/precheck.h"
@@ -76,7 +77,7 @@ static void set_or_null(struct json *object, const char *key, struct json *child
 		json_set_null(object, key);
 }
 
-static const char *member_address(const struct daemon *d)
+const char *api_member_address(const struct daemon *d)
 {
 	return d->config->appliance.address[0] ? d->config->appliance.address : d->runner.link.facts.local_address;
 }
@@ -84,7 +85,7 @@ static const char *member_address(const struct daemon *d)
 struct json *api_state(struct daemon *d)
 {
 	static const char *const jobs[] = {[DAEMON_IDLE] = "idle", [DAEMON_LOOK] = "looking", [DAEMON_STEP] = "step", [DAEMON_RECOVERY] = "recovery"};
-	struct situation situation = {d->config, &d->runner.link, member_address(d), &d->watcher.last, &d->runner.book.state, d->watcher.source ? 0 : -1};
+	struct situation situation = {d->config, &d->runner.link, api_member_address(d), &d->watcher.last, &d->runner.book.state, d->watcher.source ? 0 : -1};
 	struct json *top = situation_json(&situation), *agent = json_object();
 	struct error ignored = {0};
 	char when[CLOCK_TEXT_BYTES];
@@ -188,6 +189,20 @@ static void answer_ready(struct daemon *d, uint32_t number)
 	daemon_reply_json(d, number, answers && reads && writes ? 200 : 503, top);
 }
 
+/* The look that it waits for is begun here: as soon as nothing else is under way. */
+static bool serve_audit(struct daemon *d, const struct waiter *waiter, bool late)
+{
+	if (d->job == DAEMON_STEP || d->job == DAEMON_RECOVERY) {
+		daemon_reply_problem(d, waiter->number, PROBLEM_STEP_RUNNING, "ask again when it is over: GET /v1/state", "a step is under way on this member: an audit has to wait for it");
+		return true;
+	}
+	if (late)
+		daemon_reply_problem(d, waiter->number, PROBLEM_NO_ANSWER, "drr-agent status; then ask again", "the appliance has not answered all questions within %d s", DAEMON_AUDIT_WAIT_MS / 1000);
+	else
+		look_audit(d);
+	return late;
+}
+
 /* True: its wait is over, and it was answered. */
 static bool serve(struct daemon *d, const struct waiter *waiter, bool late)
 {
@@ -211,6 +226,8 @@ static bool serve(struct daemon *d, const struct waiter *waiter, bool late)
 			return false;
 		answer_step(d, waiter->number, route->id);
 		return true;
+	case ROUTE_AUDIT:
+		return serve_audit(d, waiter, late);
 	default:
 		if (!late && d->events.newest <= (uint64_t)route->after)
 			return false;
@@ -231,13 +248,50 @@ void api_serve_waiters(struct daemon *d)
 	}
 }
 
+/* Not more than fits into an answer; where it does not, nothing is left out unsaid. */
+static void answer_audit(struct daemon *d, uint32_t number, const struct audit_member *member, bool production)
+{
+	static struct audit audit; /* large */
+	struct json *all;
+	char *text;
+
+	audit_run(&audit, member, 1, production);
+	all = auditing_json(&audit, member);
+	text = json_text(all, false);
+	if (audit.left_out || strlen(text) > FRAME_REPLY_MAX_BYTES)
+		daemon_reply_problem(d, number, PROBLEM_INTERNAL, "drr-agent audit   on the member tells them all", "there are more findings than one answer holds");
+	else
+		daemon_reply(d, number, 200, "application/json", NULL, 0, text);
+	free(text);
+	json_free(all);
+}
+
+void api_answer_audits(struct daemon *d, const struct audit_member *member, const struct error *why)
+{
+	for (unsigned i = 0; i < DAEMON_WAITERS_MAX; i++) {
+		struct waiter *waiter = &d->waiters[i];
+
+		if (waiter->number == 0 || waiter->route.name != ROUTE_AUDIT)
+			continue;
+		if (why)
+			daemon_reply_problem(d, waiter->number, why->code == ERROR_CONFIG ? PROBLEM_INTERNAL : PROBLEM_APPLIANCE_UNREACHABLE, why->next, "%s", why->what);
+		else
+			answer_audit(d, waiter->number, member, !waiter->route.non_production);
+		waiter->number = 0;
+	}
+}
+
 struct mono api_deadline(const struct daemon *d)
 {
 	struct mono at = MONO_NEVER;
 
-	for (unsigned i = 0; i < DAEMON_WAITERS_MAX; i++)
-		if (d->waiters[i].number != 0)
-			at = mono_earlier(at, d->waiters[i].until);
+	for (unsigned i = 0; i < DAEMON_WAITERS_MAX; i++) {
+		if (d->waiters[i].number == 0)
+			continue;
+		at = mono_earlier(at, d->waiters[i].until);
+		if (d->waiters[i].route.name == ROUTE_AUDIT && d->job == DAEMON_IDLE)
+			at = mono_earlier(at, d->look_again_at);
+	}
 	return at;
 }
 
@@ -691,6 +745,7 @@ static void dispatch(struct daemon *d, const struct frame *frame, const struct r
 
 	switch (route->name) {
 	case ROUTE_STATE: get_state(d, number, route); break;
+	case ROUTE_AUDIT: wait_for(d, number, route, DAEMON_AUDIT_WAIT_MS); break; /* served at the end of this turn */
 	case ROUTE_GRANT:
 		if (gives)
 			put_grant(d, frame, route, asker);

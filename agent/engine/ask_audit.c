@@ -9,19 +9,15 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "engine/asking.h"
+#include "engine/auditing.h"
 #include "engine/confine.h"
 #include "engine/logbook.h"
-#include "engine/probe.h"
 #include "engine/report.h"
 #include "engine/talk.h"
 #include "platform/clock.h"
-#include "platform/json.h"
-#include "watch/follow.h"
-#include "watch/line.h"
 
 enum {
 	FINDINGS_EXIT = 4,         /* something is wrong: not the command, but the group */
-	LOG_END_BYTES = 65536,     /* the newest line with a time is looked for here */
 	ANSWER_WAIT_MS = 300000,   /* for the operator's yes: the lock is held meanwhile */
 	ANSWER_BYTES = 64,
 	SHOWN_BYTES = 4096,
@@ -54,107 +50,56 @@ static int ask(struct asking *asking, enum appliance_op op, bool *stop, struct e
 	return -1;
 }
 
-/* What is needed; then what some firmware, some user or some way cannot tell: that stays unknown. */
+/* In their order; *STOP as in ask(). */
 static int ask_appliance(struct asking *asking, bool verbose, bool *stop, struct error *error)
 {
-	static const enum appliance_op needed[] = {APPLIANCE_ASK_IDENTITY, APPLIANCE_ASK_OBJECT, APPLIANCE_ASK_PEERING, APPLIANCE_ASK_SERVICE};
-	static const enum appliance_op wished[] = {APPLIANCE_ASK_PEERINGS, APPLIANCE_ASK_LOG_TARGETS, APPLIANCE_ASK_SAVED, APPLIANCE_ASK_COLLECTIONS};
-
-	for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
-		if (ask(asking, needed[i], stop, error))
-			return -1;
-	for (size_t i = 0; i < sizeof wished / sizeof wished[0]; i++) {
+	for (unsigned i = 0; i < AUDITING_QUESTIONS; i++) {
 		struct error why = {0};
 		char shown[SHOWN_BYTES];
 
-		if (ask(asking, wished[i], stop, &why) == 0)
+		if (ask(asking, auditing_questions[i], stop, &why) == 0)
 			continue;
-		if (*stop || (why.code != ERROR_PERMISSION && why.code != ERROR_ANSWER && the_link.xmi_error.code == ERROR_NONE)) {
+		if (*stop || !auditing_does_without(i, asking->link)) {
 			*error = why;
 			return -1;
 		}
 		if (verbose)
-			(void)fprintf(stderr, "drr-agent: %s: not known: %s\n", appliance_op_name(wished[i]),
+			(void)fprintf(stderr, "drr-agent: %s: not known: %s\n", appliance_op_name(auditing_questions[i]),
 				      text_escape(shown, sizeof shown, why.what, strlen(why.what)));
 	}
 	return 0;
 }
 
-/* ---- addresses ------------------------------------------------------------------------------------------------ */
-
-static void judge_probe(const struct probe *probe, bool health, const char *path, const struct config_url *url, struct audit_probe *out)
+static int ask_door(const struct config *config, unsigned i, struct loop *loop, struct audit_member *member, struct error *error)
 {
-	const char *unchecked = probe->certificate_checked || !probe->status ? "" : " (certificate not checked: no gateway_ca_file)";
-	size_t wide = strlen(url->text);
-
-	while (wide > 0 && url->text[wide - 1] == '/')
-		wide--;
-	out->asked = true;
-	out->good = probe->status == 200 && (!health || audit_health_is_ok(probe->body, probe->body_bytes));
-	if (probe->status == 0)
-		(void)snprintf(out->evidence, sizeof out->evidence, "%.*s%s: %.300s", (int)(wide < 150 ? wide : 150), url->text, path, probe->error.what);
-	else
-		(void)snprintf(out->evidence, sizeof out->evidence, "%.*s%s answers %d%s%.80s%s", (int)(wide < 150 ? wide : 150), url->text, path,
-			       probe->status, probe->body_bytes ? ": " : "", probe->body, unchecked);
-}
-
-static int ask_address(const struct config *config, bool health, struct loop *loop, struct audit_probe *out, struct error *error)
-{
-	const struct config_url *url = health ? &config->appliance.gateway_mgmt_url : &config->appliance.gateway_api_url;
-	const char *path = health ? "/health" : "/webapi-init-check";
 	struct probe probe;
+	int begun = auditing_knock(config, i, &probe, error);
 
-	if (url->text[0] == '\0')
-		return 0;
-	if (probe_get(url, path, config->appliance.gateway_ca_file, loop, &probe, error))
-		return -1;
-	judge_probe(&probe, health, path, url, out);
+	if (begun < 1)
+		return begun;
+	while (!probe_step()) {
+		struct pollfd fd = probe_poll();
+		int number = loop_wait(loop, &fd, 1, probe_deadline(), error);
+
+		if (number == SIGINT || number == SIGTERM)
+			number = error_set(error, ERROR_FAILED, NULL, "interrupted; nothing was changed");
+		if (number < 0) {
+			probe_stop();
+			return -1;
+		}
+	}
+	auditing_take(config, i, &probe, member);
 	return 0;
-}
-
-/* ---- clocks --------------------------------------------------------------------------------------------------- */
-
-static void take_time(void *context, const char *bytes, size_t length)
-{
-	int64_t *newest = context;
-	struct line line;
-
-	if (line_parse(bytes, length, &line) && (line.time_kind == LINE_TIME_ZULU || line.time_kind == LINE_TIME_NUMERIC))
-		*newest = line.time_ms;
-}
-
-/* The newest line's time is the appliance's clock at the moment when the file was written, which is known by this host's clock. */
-static void read_clock(const struct config *config, struct audit_member *member)
-{
-	struct error ignored = {0};
-	int64_t newest = AUDIT_CLOCK_UNKNOWN, age_ms = 0;
-
-	member->appliance_clock_ms = member->asked_wall_ms = AUDIT_CLOCK_UNKNOWN;
-	if (config->log.source != CONFIG_LOG_FILE ||
-	    follow_history(config->log.file, LOG_END_BYTES, take_time, &newest, &age_ms, &ignored) || newest == AUDIT_CLOCK_UNKNOWN)
-		return;
-	member->appliance_clock_ms = newest;
-	member->asked_wall_ms = clock_wall_ms() - age_ms;
 }
 
 /* ---- one member ----------------------------------------------------------------------------------------------- */
 
 static void fill_member(struct asked *a, const struct asking *asking, struct audit_member *member)
 {
-	const struct config *config = &a->config;
-
 	a->facts = the_link.facts;
 	a->xmi_error = the_link.xmi_error;
 	(void)snprintf(a->address, sizeof a->address, "%s", asking_address(asking));
-	member->name = config->agent.name;
-	member->config_path = config->path;
-	member->domain = config->appliance.domain;
-	member->address = a->address;
-	member->facts = &a->facts;
-	member->xmi_error = a->xmi_error.code != ERROR_NONE ? a->xmi_error.what : NULL;
-	/* Whom nobody answers can be off; any other refusal has a remedy of its own. */
-	member->xmi_next = a->xmi_error.code != ERROR_UNREACHABLE && a->xmi_error.next[0] ? a->xmi_error.next : NULL;
-	read_clock(config, member);
+	auditing_fill(member, &a->config, &a->facts, &a->xmi_error, a->address);
 }
 
 static int ask_member(struct asked *a, bool verbose, bool *stop, struct error *error)
@@ -163,13 +108,11 @@ static int ask_member(struct asked *a, bool verbose, bool *stop, struct error *e
 	struct asking asking;
 	int failed;
 
-	memset(member, 0, sizeof *member);
 	failed = asking_open(&asking, &the_link, &a->config, verbose, error) || ask_appliance(&asking, verbose, stop, error);
 	if (!failed) {
 		fill_member(a, &asking, member);
 		a->answered = true;
-		failed = ask_address(&a->config, true, &asking.loop, &member->health, error) ||
-			 ask_address(&a->config, false, &asking.loop, &member->init_check, error);
+		failed = ask_door(&a->config, 0, &asking.loop, member, error) || ask_door(&a->config, 1, &asking.loop, member, error);
 		*stop = failed && error->code != ERROR_CONFIG;
 	}
 	asking_close(&asking);
@@ -177,28 +120,6 @@ static int ask_member(struct asked *a, bool verbose, bool *stop, struct error *e
 }
 
 /* ---- telling -------------------------------------------------------------------------------------------------- */
-
-static struct json *findings_json(void)
-{
-	struct json *all = json_array();
-
-	for (unsigned i = 0; i < audit.count; i++) {
-		const struct audit_finding *finding = &audit.findings[i];
-		struct json *object = json_object(), *fix = json_array();
-
-		json_set_string(object, "id", finding->id);
-		json_set_string(object, "severity", audit_severity_name(finding->severity));
-		json_set_string(object, "member", members[finding->member].name);
-		json_set_string(object, "evidence", finding->evidence);
-		json_set_string(object, "why", finding->why);
-		for (unsigned k = 0; k < finding->fix_count; k++)
-			json_add_string(fix, finding->fix[k]);
-		json_set(object, "fix", fix);
-		json_set_string(object, "note", finding->changes ? audit_note : NULL);
-		json_add(all, object);
-	}
-	return all;
-}
 
 static const char *show(const char *foreign)
 {
@@ -262,7 +183,7 @@ static int judge(const struct audit_request *request)
 	audit.left_out = false;
 	if (answered > 0)
 		audit_run(&audit, members, answered, !request->not_production);
-	all = findings_json();
+	all = auditing_json(&audit, members);
 	exit_code = print(all, request->json);
 	json_free(all);
 	if (audit.left_out)

@@ -100,7 +100,8 @@ static int check_same(const struct config *old, const struct config *new, const 
 		return error_set(error, ERROR_CONFIG, "systemctl restart drr-agent", "name, state_dir and user change with a restart only");
 	/* The jail was built for these. */
 	if (old->cli.transport != new->cli.transport || old->cli.port != new->cli.port || old->xmi.url.port != new->xmi.url.port ||
-	    strcmp(old->log.file, new->log.file) != 0 || memcmp(old->log.listen, new->log.listen, sizeof old->log.listen) != 0)
+	    strcmp(old->log.file, new->log.file) != 0 ||
+	    old->appliance.gateway_mgmt_url.port != new->appliance.gateway_mgmt_url.port || old->appliance.gateway_api_url.port != new->appliance.gateway_api_url.port || memcmp(old->log.listen, new->log.listen, sizeof old->log.listen) != 0)
 		return error_set(error, ERROR_CONFIG, "systemctl restart drr-agent", "transport, ports, [log] file and [log] listen change with a restart only");
 	return 0;
 }
@@ -125,6 +126,7 @@ static int reload(struct daemon *d, struct error *error)
 	if (config_load(old->path, fresh, error) || config_require_host_key(fresh, error) || check_same(old, fresh, &d->runner.book.state, error))
 		return -1;
 	watcher_close(d);
+	look_drop(d);
 	link_close(&d->runner.link);
 	link_free(&d->runner.link);
 	use_config(d, fresh);
@@ -134,7 +136,6 @@ static int reload(struct daemon *d, struct error *error)
 		watcher_open(d);
 		return -1;
 	}
-	d->job = DAEMON_IDLE;
 	log_open("engine", (enum log_level)fresh->agent.log_level, fresh->agent.log_format == CONFIG_FORMAT_JSON);
 	watcher_open(d);
 	return 0;
@@ -289,8 +290,8 @@ static unsigned gather(struct daemon *d, struct pollfd *fds, struct mono *until)
 		*until = mono_earlier(*until, d->alive_at);
 	count += watcher_poll(d, fds + count);
 	if (d->job == DAEMON_LOOK) {
-		fds[count++] = link_poll(&d->runner.link);
-		*until = mono_earlier(*until, link_deadline(&d->runner.link));
+		fds[count++] = look_poll(d);
+		*until = mono_earlier(*until, look_deadline(d));
 	} else if (!is_idle(d)) {
 		count += runner_poll(&d->runner, fds + count, &runner_until);
 		*until = mono_earlier(*until, runner_until);

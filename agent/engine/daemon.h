@@ -4,7 +4,7 @@
  *   api.c      a request of the front to an answer: who may ask what
  *   steps.c    grants, holds, the step under way, recovery
  *   trace.c    what is said to the appliance and what it answers, as events
- *   looks.c    facts asked of the appliance between steps
+ *   looks.c    facts asked of the appliance between steps, for a state or for an audit
  *   watcher.c  the log, between and during steps
  *   metrics.c  OpenMetrics
  *
@@ -14,6 +14,7 @@
 
 #include "base/frame.h"
 #include "base/problem.h"
+#include "audit/audit.h"
 #include "engine/asking.h"
 #include "engine/events.h"
 #include "engine/runner.h"
@@ -24,6 +25,7 @@
 enum {
 	DAEMON_WAITERS_MAX = 64,       /* requests that wait for something */
 	DAEMON_LOOK_WAIT_MS = 20000,   /* how long a request waits for fresh facts; then it gets what is known, with its age */
+	DAEMON_AUDIT_WAIT_MS = 60000,  /* how long a request waits for an audit: eight questions and two doors; less than the front waits */
 	DAEMON_LOOK_PAUSE_MS = 5000,   /* after a look that failed, before the next: an appliance that is down is not hammered */
 	DAEMON_LOOK_REST_MS = 1000,    /* after any look: however many ask, the appliance has other things to do */
 	DAEMON_JOURNAL_SPARE_BYTES = 65536, /* of the journal, kept for what ends a step, a grant or a hold */
@@ -120,6 +122,7 @@ struct daemon {
 	struct mono alive_at;
 	enum daemon_job job;
 	unsigned look_stage;
+	bool look_audits;              /* the look under way is an audit's */
 	struct error look_error;       /* of the last look; ERROR_NONE: it was answered */
 	struct mono look_again_at, link_idle_at, recover_at;
 	bool stopping, reload_wanted;
@@ -140,9 +143,13 @@ void daemon_tell(struct daemon *d, const struct event *event);
 
 /* ---- api.c */
 void api_request(struct daemon *d, const struct frame *frame);
+/* An audit is over: answers those who wait for one. WHY: NULL where the appliance was asked; MEMBER is filled then. */
+void api_answer_audits(struct daemon *d, const struct audit_member *member, const struct error *why);
 /* Answers those whose wait is over. */
 void api_serve_waiters(struct daemon *d);
 struct mono api_deadline(const struct daemon *d);
+/* This member's in the peering table; "" unknown. */
+const char *api_member_address(const struct daemon *d);
 /* What GET /v1/state says. The caller frees it. */
 struct json *api_state(struct daemon *d);
 
@@ -179,8 +186,16 @@ void trace_turn(struct daemon *d);
 void trace_end(struct daemon *d);
 
 /* ---- looks.c */
+/* Begins a look unless something is under way, or the last one was just now. */
 void look_want(struct daemon *d);
+/* The same for an audit. */
+void look_audit(struct daemon *d);
+/* Drives the look under way. */
 void look_turn(struct daemon *d);
+struct pollfd look_poll(const struct daemon *d);
+struct mono look_deadline(const struct daemon *d);
+/* Gives it up: nobody waits for its answer now. */
+void look_drop(struct daemon *d);
 
 /* ---- watcher.c */
 void watcher_open(struct daemon *d);

@@ -17,6 +17,7 @@ int link_init(struct link *link, const struct config *config, struct error *erro
 	memset(facts->ways, 0, sizeof facts->ways);
 	memset(link->answered_at, 0, sizeof link->answered_at);
 	memset(&link->wanted, 0, sizeof link->wanted);
+	link->clock_told_ms = 0;
 	facts->uptime_reload_s = facts->uptime_reboot_s = facts->store_keys = facts->collections = -1;
 	link->status = LINK_IDLE;
 	link->way = APPLIANCE_WAY_NONE;
@@ -97,6 +98,10 @@ static enum link_status finish(struct link *link, enum link_status status, enum 
 {
 	link->status = status;
 	link->effect = effect;
+	if (link->facts.clock.utc_ms != link->clock_told_ms) {
+		link->clock_told_ms = link->facts.clock.utc_ms;
+		link->clock_at = clock_now();
+	}
 	if (status == LINK_DONE) {
 		link->facts.ways[link->op] = link->way;
 		link->answered_at[link->op] = clock_now();

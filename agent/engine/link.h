@@ -31,6 +31,8 @@ struct link {
 	bool xmi_told;                  /* the owner has told it */
 	struct mono xmi_again_at;       /* MONO_NEVER: not any more */
 	unsigned xmi_unable;            /* bits by enum appliance_op */
+	int64_t clock_told_ms;          /* facts.clock.utc_ms when it was looked at last */
+	struct mono clock_at;           /* when that was told */
 	struct mono answered_at[APPLIANCE_OP_COUNT]; /* when an operation was answered last; ms 0: never */
 };
 

@@ -1,6 +1,6 @@
 #include "engine/probe.h"
 
-#include <signal.h>
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,8 +13,7 @@ enum { REQUEST_BYTES = 4 * CONFIG_TEXT_BYTES, PIECE_BYTES = 4096 };
 struct exchange {
 	struct tls_settings settings;
 	struct tls_report report;
-	struct transport *transport;
-	struct loop *loop;
+	struct transport *transport; /* NULL: none is under way */
 	struct mono deadline;
 	struct http_response response;
 	struct probe *probe;
@@ -95,51 +94,58 @@ static int turn(struct exchange *x, struct error *error)
 	return x->response.done;
 }
 
-/* 0, or -1: this end is at fault. What the other end did is in the probe. */
-static int exchange(struct exchange *x, const struct config_url *base, struct error *error)
+static struct exchange the_exchange; /* large */
+
+int probe_start(const struct config_url *base, const char *path, const char *ca_file, struct probe *probe, struct error *error)
 {
-	int done;
+	struct exchange *x = &the_exchange;
 
-	while ((done = turn(x, &x->probe->error)) == 0) {
-		struct pollfd fd = {transport_fd(x->transport), transport_events(x->transport), 0};
-		int number;
-
-		if (x->connected && x->sent_bytes < x->request_bytes)
-			fd.events |= POLLOUT;
-		number = loop_wait(x->loop, &fd, 1, x->deadline, error);
-		if (number < 0)
-			return -1;
-		if (number == SIGINT || number == SIGTERM)
-			return error_set(error, ERROR_FAILED, NULL, "interrupted; nothing was changed");
-		if (mono_reached(x->deadline, clock_now())) {
-			(void)error_set(&x->probe->error, ERROR_TIMEOUT, NULL, "%s port %u gave no answer within %d s", base->host, base->port,
-					PROBE_TIMEOUT_MS / 1000);
-			return 0;
-		}
-	}
-	return 0;
+	assert(!x->transport);
+	memset(probe, 0, sizeof *probe);
+	memset(x, 0, sizeof *x);
+	x->probe = probe;
+	x->deadline = mono_add_ms(clock_now(), PROBE_TIMEOUT_MS);
+	x->settings = (struct tls_settings){.host = base->host, .port = base->port, .engine = TLS_MBEDTLS,
+					    .trust = ca_file[0] ? TLS_TRUST_CA : TLS_TRUST_REPORT, .ca_file = ca_file[0] ? ca_file : NULL};
+	write_request(x, base, path);
+	http_response_init(&x->response, PROBE_BODY_MAX_BYTES, keep_body, probe);
+	x->transport = tls_open(&x->settings, &x->report, error);
+	return x->transport ? 0 : -1;
 }
 
-int probe_get(const struct config_url *base, const char *path, const char *ca_file, struct loop *loop, struct probe *probe, struct error *error)
+bool probe_step(void)
 {
-	static struct exchange x; /* large */
-	int failed;
+	struct exchange *x = &the_exchange;
+	struct probe *probe = x->probe;
+	int done = turn(x, &probe->error);
 
-	memset(probe, 0, sizeof *probe);
-	memset(&x, 0, sizeof x);
-	x.probe = probe;
-	x.loop = loop;
-	x.deadline = mono_add_ms(clock_now(), PROBE_TIMEOUT_MS);
-	x.settings = (struct tls_settings){.host = base->host, .port = base->port, .engine = TLS_MBEDTLS,
-					   .trust = ca_file[0] ? TLS_TRUST_CA : TLS_TRUST_REPORT, .ca_file = ca_file[0] ? ca_file : NULL};
-	write_request(&x, base, path);
-	http_response_init(&x.response, PROBE_BODY_MAX_BYTES, keep_body, probe);
-	x.transport = tls_open(&x.settings, &x.report, error);
-	if (!x.transport)
-		return -1;
-	failed = exchange(&x, base, error);
-	transport_close(x.transport);
-	probe->certificate_checked = ca_file[0] && x.connected;
-	probe->status = x.response.done ? x.response.status : 0;
-	return failed;
+	if (done == 0 && mono_reached(x->deadline, clock_now()))
+		done = error_set(&probe->error, ERROR_TIMEOUT, NULL, "%s port %u gave no answer within %d s", x->settings.host, x->settings.port, PROBE_TIMEOUT_MS / 1000);
+	if (done == 0)
+		return false;
+	probe->certificate_checked = x->settings.ca_file && x->connected;
+	probe->status = x->response.done ? x->response.status : 0;
+	probe_stop();
+	return true;
+}
+
+struct pollfd probe_poll(void)
+{
+	const struct exchange *x = &the_exchange;
+	struct pollfd fd = {transport_fd(x->transport), transport_events(x->transport), 0};
+
+	if (x->connected && x->sent_bytes < x->request_bytes)
+		fd.events |= POLLOUT;
+	return fd;
+}
+
+struct mono probe_deadline(void)
+{
+	return the_exchange.deadline;
+}
+
+void probe_stop(void)
+{
+	transport_close(the_exchange.transport);
+	the_exchange.transport = NULL;
 }

@@ -1,10 +1,12 @@
 /* probe.h - does an address of the gateway answer? One HTTPS GET, and what came back. Sends nothing secret, so a certificate may stay unchecked: then
- * it is said so. */
+ * it is said so. In steps that do not block, one at a time in a process. */
 #ifndef DRR_ENGINE_PROBE_H
 #define DRR_ENGINE_PROBE_H
 
+#include <poll.h>
+
+#include "base/mono.h"
 #include "config.h"
-#include "platform/loop.h"
 
 enum {
 	PROBE_TIMEOUT_MS = 15000,     /* from the first packet to the last byte */
@@ -20,8 +22,16 @@ struct probe {
 	struct error error;      /* why there is no (whole) answer */
 };
 
-/* GET of BASE and PATH ("/health"). CA_FILE: the certificate must lead to it; "": it is not checked. 0: PROBE says what happened, also that nobody
- * answered. -1: this end is at fault (ca_file, interrupted, ...), ERROR says how. */
-int probe_get(const struct config_url *base, const char *path, const char *ca_file, struct loop *loop, struct probe *probe, struct error *error);
+/* Begins a GET of BASE and PATH ("/health"). CA_FILE: the certificate must lead to it; "": it is not checked. PROBE is filled until it is over. 0; or -1: this end is
+ * at fault (ca_file ...), ERROR says how, and nothing is under way. */
+int probe_start(const struct config_url *base, const char *path, const char *ca_file, struct probe *probe, struct error *error);
+
+/* Does what can be done without waiting. True: it is over, and the probe says what happened, also that nobody answered. */
+bool probe_step(void);
+struct pollfd probe_poll(void);
+struct mono probe_deadline(void);
+
+/* Gives it up; nothing under way is fine. */
+void probe_stop(void);
 
 #endif

@@ -1,6 +1,7 @@
 #include "engine/situation.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/source.h"
 #include "platform/clock.h"
@@ -100,6 +101,7 @@ static struct json *appliance_json(const struct situation *s)
 	json_set_string(object, "domain", s->config->appliance.domain);
 	json_set_string(object, "way", link_way_name(s->link, APPLIANCE_ASK_PEERING));
 	json_set(object, "ways", ways_json(s));
+	set_known(object, "clock_ahead_ms", s->link->clock_told_ms != 0, s->link->clock_told_ms + mono_diff_ms(clock_now(), s->link->clock_at) - clock_wall_ms());
 	json_set_string(object, "xmi_trouble", s->link->xmi_error.code != ERROR_NONE ? s->link->xmi_error.what : NULL);
 	if (facts->unsaved == PEERING_UNKNOWN)
 		json_set_null(object, "unsaved");
@@ -109,11 +111,28 @@ static struct json *appliance_json(const struct situation *s)
 	return object;
 }
 
+/* This member's: the table says it, or (older firmware) the object, which only audits ask for. */
+static bool own_priority(const struct appliance_facts *facts, const struct peering_view *view, int64_t *priority)
+{
+	if (view->own && view->own->priority_known) {
+		*priority = view->own->priority;
+		return true;
+	}
+	for (unsigned i = 0; facts->have_peerings && i < facts->peering_count; i++)
+		if (strcmp(facts->peerings[i].name, facts->object) == 0 && facts->peerings[i].priority != APPLIANCE_PRIORITY_UNKNOWN) {
+			*priority = facts->peerings[i].priority;
+			return true;
+		}
+	return false;
+}
+
 static struct json *peering_json(const struct situation *s)
 {
 	const struct appliance_facts *facts = &s->link->facts;
 	struct json *object = json_object();
 	struct peering_view view;
+	int64_t priority = 0;
+	bool known;
 
 	peering_view_make(&facts->table, s->address, &view);
 	json_set_string(object, "object", or_null(facts->object));
@@ -130,6 +149,8 @@ static struct json *peering_json(const struct situation *s)
 	else
 		json_set_null(object, "quorum");
 	json_set_string(object, "persistence", or_null(facts->persistence));
+	known = own_priority(facts, &view, &priority);
+	set_known(object, "priority", known, priority);
 	json_set(object, "rows", rows_json(&facts->table));
 	set_as_of(object, s->link, APPLIANCE_ASK_PEERING);
 	return object;

@@ -203,8 +203,7 @@ void step_start(struct daemon *d, const char *run, int op, unsigned overrides, c
 	struct error error = {0};
 	unsigned attempt = step_attempts(d, run, op) + 1;
 
-	if (d->job == DAEMON_LOOK)
-		link_close(&r->link); /* nobody waits for its answer now; an idle session is used again */
+	look_drop(d); /* an idle session is used again */
 	watcher_pause(d);
 	memset(step, 0, sizeof *step);
 	(void)snprintf(step->run, sizeof step->run, "%s", run);
@@ -258,6 +257,7 @@ void step_begin_recovery(struct daemon *d)
 	d->recover_at = MONO_NEVER;
 	d->counts.recoveries++;
 	d->recovery_request = (struct run_request){.steps = RUN_STEPS_ALL};
+	look_drop(d);
 	link_close(&r->link);
 	watcher_pause(d);
 	runner_reset(r, &d->recovery_request);

@@ -8,15 +8,16 @@
 #include "base/buf.h"
 #include "base/text.h"
 
-enum parameter { MAX_AGE_MS = 1, AFTER = 2, LIMIT = 4, WAIT_S = 8, VERBOSE = 16 };
+enum parameter { MAX_AGE_MS = 1, AFTER = 2, LIMIT = 4, WAIT_S = 8, VERBOSE = 16, NON_PRODUCTION = 32 };
 
-enum { PARAMETER_COUNT = 5, WORD_MAX_BYTES = 32, SHOWN_BYTES = 96 };
+enum { PARAMETER_COUNT = 6, WORD_MAX_BYTES = 32, SHOWN_BYTES = 96 };
 
 static const struct {
 	const char *key;
-	int64_t min, max; /* VERBOSE: none */
+	int64_t min, max; /* 0, 1: a flag, which may stand without a value */
 } parameters[PARAMETER_COUNT] = {
 	{"max_age_ms", 0, ROUTE_NUMBER_MAX}, {"after", 0, ROUTE_NUMBER_MAX}, {"limit", 1, ROUTE_LIMIT_MAX}, {"wait_s", 0, ROUTE_WAIT_MAX_S}, {"verbose", 0, 1},
+	{"non_production", 0, 1},
 };
 
 static const struct {
@@ -26,6 +27,7 @@ static const struct {
 	const char *allow;
 } routes[ROUTE_COUNT] = {
 	[ROUTE_STATE] = {"/v1/state", ROUTE_GET, MAX_AGE_MS, 0, "GET, HEAD"},
+	[ROUTE_AUDIT] = {"/v1/audit", ROUTE_GET, NON_PRODUCTION, 0, "GET, HEAD"},
 	[ROUTE_GRANT] = {"/v1/grant/", ROUTE_PUT | ROUTE_DELETE, 0, ROUTE_RUN_MAX_BYTES, "PUT, DELETE"},
 	[ROUTE_STEPS] = {"/v1/steps", ROUTE_POST, 0, 0, "POST"},
 	[ROUTE_STEP] = {"/v1/steps/", ROUTE_GET, WAIT_S, ROUTE_ID_MAX_BYTES, "GET, HEAD"},
@@ -123,17 +125,18 @@ static void take(struct route *route, unsigned index, int64_t value)
 	case AFTER: route->after = value; break;
 	case LIMIT: route->limit = (unsigned)value; break;
 	case WAIT_S: route->wait_s = (unsigned)value; break;
-	default: route->verbose = value != 0; break;
+	case VERBOSE: route->verbose = value != 0; break;
+	default: route->non_production = value != 0; break;
 	}
 }
 
-/* VALUE of parameter INDEX; "verbose" may stand without one. */
+/* VALUE of parameter INDEX. */
 static bool read_value(struct route *route, unsigned index, const char *value, struct route_refusal *refusal)
 {
 	unsigned long long number = 1;
 	char limits[80];
 
-	if (!(value[0] == '\0' && 1U << index == VERBOSE) &&
+	if (!(value[0] == '\0' && parameters[index].max == 1) &&
 	    (!text_to_unsigned(value, strlen(value), (unsigned long long)parameters[index].max, &number) || (int64_t)number < parameters[index].min)) {
 		(void)snprintf(limits, sizeof limits, " is not a number from %" PRId64 " to %" PRId64, parameters[index].min, parameters[index].max);
 		return refuse(refusal, PROBLEM_BAD_REQUEST, parameters[index].key, "", 0, limits);
@@ -215,7 +218,7 @@ const char *route_method_name(enum route_method method)
 
 char *route_write(const struct route *route, char *out)
 {
-	const int64_t values[PARAMETER_COUNT] = {route->max_age_ms, route->after, route->limit, route->wait_s, route->verbose};
+	const int64_t values[PARAMETER_COUNT] = {route->max_age_ms, route->after, route->limit, route->wait_s, route->verbose, route->non_production};
 	char mark = '?';
 	struct buf target;
 

@@ -25,7 +25,7 @@ enum {
 #define ROUTE_NUMBER_MAX INT64_C(9007199254740991) /* of after and max_age_ms: 2^53 - 1, what every JSON reader has */
 
 enum route_name {
-	ROUTE_STATE, ROUTE_GRANT, ROUTE_STEPS, ROUTE_STEP, ROUTE_HOLD, ROUTE_EVENTS, ROUTE_METRICS, ROUTE_LIVEZ, ROUTE_READYZ, ROUTE_OPENAPI, ROUTE_COUNT
+	ROUTE_STATE, ROUTE_AUDIT, ROUTE_GRANT, ROUTE_STEPS, ROUTE_STEP, ROUTE_HOLD, ROUTE_EVENTS, ROUTE_METRICS, ROUTE_LIVEZ, ROUTE_READYZ, ROUTE_OPENAPI, ROUTE_COUNT
 };
 
 enum route_method { ROUTE_GET = 1, ROUTE_PUT = 2, ROUTE_POST = 4, ROUTE_DELETE = 8 };
@@ -39,6 +39,7 @@ struct route {
 	unsigned limit;                     /* ROUTE_EVENTS */
 	unsigned wait_s;                    /* ROUTE_STEP, ROUTE_EVENTS; 0: at once */
 	bool verbose;                       /* ROUTE_READYZ, ROUTE_LIVEZ */
+	bool non_production;                /* ROUTE_AUDIT */
 };
 
 struct route_refusal {

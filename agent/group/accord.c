@@ -11,7 +11,7 @@ static const struct {
 	bool final;
 	const char *sentence, *next;
 } refusals[ACCORD_REFUSAL_COUNT] = {
-	[ACCORD_UNREACHABLE] = {"unreachable", ERROR_UNREACHABLE, true, "not every member answers: one that is left out keeps its old configuration in memory and hides the loss",
+	[ACCORD_UNREACHABLE] = {"unreachable", ERROR_REFUSED, true, "not every member answers: one that is left out keeps its old configuration in memory and hides the loss",
 			      "drrctl status; then see to the member that does not answer"},
 	[ACCORD_NAME_DIFFERS] = {"name-differs", ERROR_CONFIG, true, "a member calls itself something else than group.conf does: perhaps it is another one",
 			       "make [member NAME] in group.conf the same as name in [agent] of that member's agent.conf"},
@@ -31,7 +31,7 @@ static const struct {
 	[ACCORD_MEMBER_MISSING] = {"member-missing", ERROR_REFUSED, false,
 				 "the peering table has an address that no member of group.conf has: that gateway would not be restarted, and would hide the loss",
 				 "add the missing member to group.conf; or correct address in its [appliance]"},
-	[ACCORD_PERSISTENCE_DIFFERS] = {"persistence-differs", ERROR_REFUSED, false, "the members' persistence differs", "drr-agent audit on each member"},
+	[ACCORD_PERSISTENCE_DIFFERS] = {"persistence-differs", ERROR_REFUSED, false, "the members' persistence differs", "drrctl audit"},
 	[ACCORD_FIRMWARE_DIFFERS] = {"firmware-differs", ERROR_REFUSED, false, "the members' firmware differs: an upgrade is under way",
 				   "finish the upgrade first; or: drrctl run --override-firmware-differs"},
 };

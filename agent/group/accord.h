@@ -56,7 +56,7 @@ bool accord_is_final(enum accord_refusal refusal);
 const char *accord_sentence(enum accord_refusal refusal);
 /* What to do about it, with the id of a run that is in the way. Returns OUT. */
 const char *accord_next(enum accord_refusal refusal, const struct accord_input *input, char out[ERROR_NEXT_MAX_BYTES]);
-/* ERROR_REFUSED, ERROR_UNREACHABLE, ERROR_BUSY, ERROR_CONFIG or ERROR_PERMISSION. */
+/* ERROR_REFUSED, ERROR_BUSY, ERROR_CONFIG or ERROR_PERMISSION. */
 enum error_code accord_error(enum accord_refusal refusal);
 /* What each member said about it: "gw1: 10.0.0.12, gw2: 10.0.0.13". Foreign text in it. Returns OUT. */
 char *accord_evidence(enum accord_refusal refusal, const struct accord_input *input, char out[ACCORD_EVIDENCE_BYTES]);

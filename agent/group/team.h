@@ -27,6 +27,7 @@ struct team {
 	const struct group_config *config;
 	struct tls_identity *identity;
 	struct loop loop;
+	int64_t wait_ms; /* for team_ask(): how long the members may think about it, beyond the usual */
 	struct team_member members[GROUP_MEMBERS_MAX]; /* as in the configuration */
 	/* A run. */
 	struct phases phases;
@@ -36,6 +37,7 @@ struct team {
 	const char *overrides[TEAM_OVERRIDES_MAX]; /* of the members' prechecks */
 	unsigned override_count;
 	struct mono begun;
+	const char *note;     /* a line below the table; NULL */
 	unsigned board_lines; /* that stand on the terminal (board.h) */
 };
 

@@ -178,13 +178,16 @@ static void take_peering(const struct json *peering, struct view_state *state)
 	TAKE(peering, "object", state->object);
 	TAKE(peering, "primary_address", state->primary_address);
 	TAKE(peering, "persistence", state->persistence);
+	state->priority = take_int(peering, "priority");
 	state->is_primary = take_tristate(peering, "is_primary");
 	state->quorum = take_tristate(peering, "quorum");
 	for (size_t i = 0; json_at(rows, i) && state->row_count < VIEW_ROWS_MAX; i++) {
 		const char *object = json_string(json_get(json_at(rows, i), "object"));
 
-		if (object && strcmp(object, state->object) == 0)
-			TAKE(json_at(rows, i), "address", state->rows[state->row_count++]);
+		if (!object || strcmp(object, state->object) != 0)
+			continue;
+		state->priorities[state->row_count] = take_int(json_at(rows, i), "priority");
+		TAKE(json_at(rows, i), "address", state->rows[state->row_count++]);
 	}
 }
 
@@ -209,6 +212,7 @@ bool view_read_state(const struct json *json, struct view_state *state)
 	TAKE(appliance, "firmware", state->firmware);
 	TAKE(appliance, "domain", state->domain);
 	state->uptime_s = take_int(appliance, "uptime_s");
+	state->clock_known = json_int(json_get(appliance, "clock_ahead_ms"), &state->appliance_ahead_ms);
 	TAKE(json_get(json, "agent"), "version", state->version);
 	take_peering(json_get(json, "peering"), state);
 	TAKE(service, "admin_state", state->admin_state);

@@ -48,8 +48,12 @@ struct view_state {
 	char firmware[VIEW_TEXT_BYTES], domain[VIEW_TEXT_BYTES], version[VIEW_TEXT_BYTES];
 	int64_t uptime_s, collections, age_ms; /* -1: not known */
 	char object[VIEW_TEXT_BYTES], primary_address[VIEW_TEXT_BYTES], persistence[VIEW_TEXT_BYTES];
+	int64_t priority;                      /* its own; negative: not known */
+	bool clock_known;
+	int64_t appliance_ahead_ms;            /* with clock_known: its appliance's clock minus its own */
 	int is_primary, quorum;                /* 0, 1; -1: not known */
 	char rows[VIEW_ROWS_MAX][VIEW_TEXT_BYTES]; /* addresses in the table, of that object */
+	int64_t priorities[VIEW_ROWS_MAX]; /* of these; negative: not known, or a stale member's */
 	unsigned row_count;
 	char admin_state[VIEW_TIME_BYTES], op_state[VIEW_TIME_BYTES];
 	char last_event[VIEW_TIME_BYTES], last_event_time[VIEW_TIME_BYTES];

@@ -11,7 +11,7 @@ import time
 from harness import LIMIT_S, ROOT, World, case, check, contains, equal
 
 MEMBERS = ("gw1", "gw2", "gw3")
-KEYS = {"id", "severity", "member", "evidence", "why", "fix", "note"}
+KEYS = {"id", "severity", "member", "subject", "evidence", "why", "fix", "note"}
 FINDINGS = 4
 
 

@@ -401,7 +401,7 @@ def cut_before(kind):
         g.cut("gw3")
         code, lines = g.finish(g.begin("run", "--run", "r1"))
         g.world.unchanged()
-        equal(code, 8, lines[-1])
+        equal(code, 3, lines[-1])
         contains(json.dumps(lines), "gw3", "not every member answers")
         g.heal("gw3")
         equal(g.finish(g.begin("run", "--run", "r2"))[0], 0)
@@ -439,7 +439,7 @@ SLOW = {"gw1__command_delay": "0.3"}      # there is time to cut it off while it
 
 @case("fire: a member is cut off before, during and after the flush", slow=True)
 def wire_cut():
-    """Before anything is changed: 8, unreachable. Afterwards 5; and 9 in the middle of its bounce, as nobody can see whether it is enabled."""
+    """Before the run: 3, refused. From the flush on 5; and 9 in the middle of its own bounce, as nobody can see whether it is enabled."""
     down = "admin_state"
     points = [("during the flush", "gw1", ("flush", {}), 5, SLOW),
               ("in its bounce", "gw2", (down, {"member": "gw2", "value": "disabled"}), 9, {})]

@@ -64,6 +64,8 @@ class Described:
 def use_everything(d, lab):
     plan = plan_of("gw1", ["gw1"])
     d.call("GET", "/v1/state?max_age_ms=0")
+    d.call("GET", "/v1/audit")
+    d.call("GET", "/v1/audit?non_production=2")
     d.call("POST", "/v1/steps", {"run": "r1", "op": "precheck"})
     d.call("GET", "/v1/steps/r1.precheck?wait_s=60")
     d.call("POST", "/v1/steps", {"run": "r1", "op": "bounce"})

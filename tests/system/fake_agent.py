@@ -68,6 +68,7 @@ class FakeAgent:
         self.away = False           # connections are closed before anything is read
         self.requests = []
         self.events, self.events_gone = [], 0
+        self.findings = []          # of GET /v1/audit; a Problem is raised
         self.server = None
 
     # ---- what it does
@@ -111,7 +112,7 @@ class FakeAgent:
     # ---- what it answers
 
     def state(self):
-        peering = {"object": "gwd", "is_primary": self.group.primary == self.name, "quorum": True, "persistence": "memory",
+        peering = {"object": "gwd", "is_primary": self.group.primary == self.name, "quorum": True, "persistence": "memory", "priority": 100,
                    "primary_address": self.group.address_of(self.group.primary),
                    "rows": [{"address": a.address, "object": o, "pending_updates": 0, "replication_offset": 1, "link": "ok",
                              "primary": "yes" if a.name == self.group.primary else "no", "priority": 100}
@@ -209,6 +210,10 @@ class FakeAgent:
             self.requests.append((method, target))
             if (method, path) == ("GET", "/v1/state"):
                 return self.state()
+            if (method, path) == ("GET", "/v1/audit"):
+                if isinstance(self.findings, Problem):
+                    raise self.findings
+                return 200, self.findings
             if path.startswith("/v1/grant/") and method in ("PUT", "DELETE"):
                 run = path.rsplit("/", 1)[1]
                 return self.put_grant(run, body) if method == "PUT" else self.delete_grant(run)
@@ -352,6 +357,8 @@ class FakeApiManager:
         self.catalogs = {"sandbox": "My catalog", "production": None}
         self.changes, self.tokens, self.logins = [], [], []
         self.refuse_token = self.refuse_change = 0
+        self.pending = 0            # so many looks until the catalogs are up to date
+        self.looks = 0
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -375,10 +382,19 @@ class FakeApiManager:
                         return self.reply(manager.refuse_token, {"status": manager.refuse_token, "message": ["Invalid credentials"]})
                     manager.tokens.append(f"token-{len(manager.tokens)}-" + "x" * 1500)
                     return self.reply(200, {"access_token": manager.tokens[-1], "token_type": "Bearer", "expires_in": 28800})
-                name = self.path.rsplit("/", 1)[1]
+                path, _, query = self.path.partition("?")
+                asks = path.endswith("/configured-gateway-services")
+                name = path.removesuffix("/configured-gateway-services").rsplit("/", 1)[1]
                 if self.headers.get("Authorization") not in ["Bearer " + t for t in manager.tokens]:
                     return self.reply(401, {"message": "no token"})
-                if not self.path.startswith("/api/catalogs/acme/") or name not in manager.catalogs:
+                if asks and path.startswith("/api/catalogs/acme/"):
+                    manager.looks += 1
+                    left = max(0, manager.pending + 1 - manager.looks)
+                    if query != "fields=add(gateway_processing_status,events)":
+                        return self.reply(400, {"message": "fields"})
+                    return self.reply(200, {"total_results": 1, "results": [{"name": "gws", "gateway_processing_status": {
+                        "number_of_outstanding_sent_events": 0, "number_of_outstanding_queued_events": left, "service_up_to_date": left == 0}, "service_state": "enabled"}]})
+                if not path.startswith("/api/catalogs/acme/") or name not in manager.catalogs:
                     return self.reply(404, {"message": "no such catalog"})
                 if self.command == "PATCH":
                     if manager.refuse_change:

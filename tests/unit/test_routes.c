@@ -18,6 +18,8 @@ static const struct {
 	{"GET", "/v1/state", "", "/v1/state?max_age_ms=5000", ROUTE_STATE},
 	{"HEAD", "/v1/state", "max_age_ms=0", "/v1/state?max_age_ms=0", ROUTE_STATE},
 	{"GET", "/v1/state", "max_age_ms=9007199254740991", "/v1/state?max_age_ms=9007199254740991", ROUTE_STATE},
+	{"GET", "/v1/audit", "", "/v1/audit?non_production=0", ROUTE_AUDIT},
+	{"GET", "/v1/audit", "non_production", "/v1/audit?non_production=1", ROUTE_AUDIT},
 	{"PUT", "/v1/grant/r1", "", "/v1/grant/r1", ROUTE_GRANT},
 	{"DELETE", "/v1/grant/r%31-%5f.", "", "/v1/grant/r1-_.", ROUTE_GRANT},
 	{"POST", "/v1/steps", "", "/v1/steps", ROUTE_STEPS},

@@ -93,7 +93,7 @@ static void nothing_is_known(void **state)
 {
 	static const char *const unknown[] = {
 		"appliance.firmware", "appliance.serial", "appliance.uptime_s", "appliance.way", "appliance.unsaved", "appliance.xmi_trouble", "appliance.as_of",
-		"appliance.ways.peering", "peering.object", "peering.is_primary", "peering.primary_address", "peering.quorum", "peering.persistence", "peering.as_of",
+		"appliance.ways.peering", "peering.object", "peering.is_primary", "peering.primary_address", "peering.quorum", "peering.persistence", "peering.priority", "peering.as_of", "appliance.clock_ahead_ms",
 		"service.admin_state", "service.op_state", "service.event_code", "service.reason", "service.as_of", "collections", "log.source", "log.last_event",
 		"log.last_event_time", "log.lag_s", "member.address", "grant", "hold", "run", "as_of", "age_ms",
 	};
