@@ -458,7 +458,8 @@ static int finish_recovery(struct talk *talk, const struct config *config, struc
 		report_end(report, "done", 0, was_open ? "nothing is open any more; the service is enabled as far as this agent changed it" : "the journal holds nothing open", "");
 		return 0;
 	}
-	(void)snprintf(next, sizeof next, "drr-agent run -c %.200s --run %s --steps %s", config->path, report->run, talk_bool(state, "run.bounce_done") ? "confirm,await" : "bounce,confirm,await");
+	(void)snprintf(next, sizeof next, "drr-agent run -c %.200s --run %s --steps %s", config->path, report->run,
+		       talk_bool(state, "run.bounce_done") ? "confirm,await" : "bounce,confirm,await");
 	report_end(report, "failed", EXIT_INCOMPLETE, "the service is enabled as far as this agent changed it; the interrupted run flushed, or may have, and is not complete", next);
 	return EXIT_INCOMPLETE;
 }
