@@ -43,22 +43,28 @@ char *clock_text(char out[CLOCK_TEXT_BYTES], int64_t wall_ms)
 	return out;
 }
 
+/* Of what are digits or not: clock_parse() finds that out by writing it anew. Not sscanf(), which is 3 KB. */
+static int number(const char *text, int digits)
+{
+	int value = 0;
+
+	while (digits-- > 0)
+		value = value * 10 + (*text++ - '0');
+	return value;
+}
+
 bool clock_parse(const char *text, int64_t *wall_ms)
 {
 	char again[CLOCK_TEXT_BYTES];
-	struct tm parts = {0};
-	unsigned ms = 0;
+	struct tm parts;
 	size_t length = strlen(text);
 	bool with_ms = length == CLOCK_TEXT_BYTES - 1;
 
 	if ((!with_ms && length != CLOCK_TEXT_BYTES - 5) || text[length - 1] != 'Z')
 		return false;
-	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &parts.tm_year, &parts.tm_mon, &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec) != 6 ||
-	    (with_ms && sscanf(text + 19, ".%3u", &ms) != 1))
-		return false;
-	parts.tm_year -= 1900;
-	parts.tm_mon -= 1;
-	*wall_ms = (int64_t)timegm(&parts) * 1000 + ms;
+	parts = (struct tm){.tm_year = number(text, 4) - 1900, .tm_mon = number(text + 5, 2) - 1, .tm_mday = number(text + 8, 2), .tm_hour = number(text + 11, 2),
+			    .tm_min = number(text + 14, 2), .tm_sec = number(text + 17, 2)};
+	*wall_ms = (int64_t)timegm(&parts) * 1000 + (with_ms ? number(text + 20, 3) : 0);
 	(void)clock_text(again, *wall_ms); /* there is one spelling for each time: 31 February, or a blank for a digit, is none */
 	return strncmp(again, text, 19) == 0 && (!with_ms || strcmp(again, text) == 0);
 }

@@ -18,6 +18,7 @@
 #include "base/base64.h"
 #include "base/der.h"
 #include "base/text.h"
+#include "platform/clock.h"
 #include "platform/entropy.h"
 #include "platform/tls_link.h"
 
@@ -227,16 +228,18 @@ static void add_name(struct buf *der, const char *name)
 /* UTCTime until 2049, GeneralizedTime from then on. */
 static void add_time(struct buf *der, int64_t seconds)
 {
-	char text[sizeof "20500101000000Z"];
-	time_t time = (time_t)seconds;
-	struct tm tm;
+	char when[CLOCK_TEXT_BYTES], text[sizeof "20500101000000Z"];
+	size_t used = 0;
 
-	if (!gmtime_r(&time, &tm) || strftime(text, sizeof text, "%Y%m%d%H%M%SZ", &tm) != sizeof text - 1)
-		der->overflow = true;
-	else if (tm.tm_year < 150)
-		der_add(der, DER_UTC_TIME, text + 2, sizeof text - 3);
+	(void)clock_text(when, seconds * 1000);
+	for (const char *p = when; *p != '.'; p++)
+		if (*p >= '0' && *p <= '9')
+			text[used++] = *p;
+	text[used++] = 'Z';
+	if (strncmp(when, "2050", 4) < 0)
+		der_add(der, DER_UTC_TIME, text + 2, used - 2);
 	else
-		der_add(der, DER_GENERALIZED_TIME, text, sizeof text - 1);
+		der_add(der, DER_GENERALIZED_TIME, text, used);
 }
 
 static void add_alternatives(struct buf *der, const struct x509_subject *subject)

@@ -83,14 +83,25 @@ static void tell_event(struct order *o, const struct json *event)
 	report_line(&o->report, step, state, sentence, evidence);
 }
 
+/* The step in the answer, and what it means for the run. */
+static int take_step(struct order *o, struct error *error)
+{
+	if (!view_read_step(o->talk->client.answer, &o->step))
+		return error_set(error, ERROR_ANSWER, NULL, "the daemon's answer is no step");
+	if (o->step.state == VIEW_STEP_RUNNING)
+		return 0;
+	if (o->step.exit < 0)
+		o->step.exit = o->flushed ? EXIT_INCOMPLETE : EXIT_FAILED;
+	o->flushed |= o->op == JOURNAL_OP_FLUSH && (o->step.exit == 0 || o->step.exit == EXIT_INCOMPLETE);
+	return 0;
+}
+
 static int read_step(struct order *o, struct error *error)
 {
 	char target[TARGET_BYTES];
 
 	(void)snprintf(target, sizeof target, "/v1/steps/%s.%s", o->run, op_name(o->op));
-	if (talk_need(o->talk, "GET", target, NULL, 0, error))
-		return -1;
-	return view_read_step(o->talk->client.answer, &o->step) ? 0 : error_set(error, ERROR_ANSWER, NULL, "the daemon's answer is no step");
+	return talk_need(o->talk, "GET", target, NULL, 0, error) ? -1 : take_step(o, error);
 }
 
 /* New events, those of the step told. The step is read in between: its end must be known when the events are told. */
@@ -156,21 +167,15 @@ static int do_step(struct order *o, int op, struct error *error)
 	free(body);
 	if (failed && talk->client.status == CLIENT_DONE)
 		o->step.state = VIEW_STEP_NONE; /* refused */
-	if (failed)
+	if (failed || take_step(o, error))
 		return -1;
-	if (!view_read_step(talk->client.answer, &o->step))
-		return error_set(error, ERROR_ANSWER, NULL, "the daemon's answer is no step");
 	if (o->step.state != VIEW_STEP_RUNNING) /* done before, or refused at once */
 		report_line(&o->report, op_name(op), o->step.exit == 0 ? "done" : "failed", o->step.sentence, NULL);
 	else
 		do
 			failed = follow(o, ORDER_EVENTS_WAIT_S, error);
 		while (!failed && o->step.state == VIEW_STEP_RUNNING);
-	if (failed || follow(o, 0, error)) /* the last events may be younger than those that were read */
-		return -1;
-	if (o->step.exit < 0)
-		o->step.exit = o->flushed ? EXIT_INCOMPLETE : EXIT_FAILED;
-	return 0;
+	return failed ? -1 : follow(o, 0, error); /* the last events may be younger than those that were read */
 }
 
 /* ---- the grant ------------------------------------------------------------------------------------------------ */
@@ -372,7 +377,6 @@ static int drive(struct order *o, struct error *error)
 			continue;
 		if (do_step(o, op, error))
 			return -1;
-		o->flushed |= op == JOURNAL_OP_FLUSH && (o->step.exit == 0 || o->step.exit == EXIT_INCOMPLETE);
 		if (o->step.exit != 0)
 			return 0;
 	}
@@ -454,7 +458,8 @@ static int finish_recovery(struct talk *talk, const struct config *config, struc
 		report_end(report, "done", 0, was_open ? "nothing is open any more; the service is enabled as far as this agent changed it" : "the journal holds nothing open", "");
 		return 0;
 	}
-	(void)snprintf(next, sizeof next, "drr-agent run -c %.200s --run %s --steps %s", config->path, report->run, talk_bool(state, "run.bounce_done") ? "confirm,await" : "bounce,confirm,await");
+	(void)snprintf(next, sizeof next, "drr-agent run -c %.200s --run %s --steps %s", config->path, report->run,
+		       talk_bool(state, "run.bounce_done") ? "confirm,await" : "bounce,confirm,await");
 	report_end(report, "failed", EXIT_INCOMPLETE, "the service is enabled as far as this agent changed it; the interrupted run flushed, or may have, and is not complete", next);
 	return EXIT_INCOMPLETE;
 }

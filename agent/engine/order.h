@@ -10,12 +10,12 @@ enum {
 	ORDER_RECOVER_LIMIT_MS = 180000, /* the daemon tries an enable again after a minute (DAEMON_RESCUE_PAUSE_MS) */
 };
 
-/* The run as a group of one: precheck, the grant, the steps, the grant given back unless something is not finished. The exit code is that of run_execute(), and all is told; or
- * ORDER_NOBODY. */
+/* The run as a group of one: precheck, the grant, the steps, the grant given back unless something is not finished. The exit code is that of run_execute(), and all is
+ * told; or ORDER_NOBODY. */
 int order_run(const struct config *config, const struct run_request *request);
 
-/* Waits until the daemon has finished what the journal holds open, for ORDER_RECOVER_LIMIT_MS at most. Of REQUEST: json. The exit code is that of run_recover(), 6 when a step is
- * under way that is no recovery; or ORDER_NOBODY. */
+/* Waits until the daemon has finished what the journal holds open, for ORDER_RECOVER_LIMIT_MS at most. Of REQUEST: json. The exit code is that of run_recover(), 6 when a
+ * step is under way that is no recovery; or ORDER_NOBODY. */
 int order_recover(const struct config *config, const struct run_request *request);
 
 #endif

@@ -297,7 +297,7 @@ static void say_next(const struct runner *r, int exit_code, char next[NEXT_BYTES
 		(void)snprintf(next, NEXT_BYTES, "drr-agent status -c %s; then: drr-agent run -c %s", file, file);
 }
 
-/* A run that holds the grant is driven by a coordinator, and what takes the lock is busy beside the daemon. */
+/* A run that holds the grant is driven by a coordinator, or by hand through the daemon; order.c names the command for that itself. */
 static bool has_coordinator(const struct runner *r)
 {
 	return r->have_book && r->book.state.standing.granted && strcmp(r->book.state.standing.grant_run, r->run) == 0;

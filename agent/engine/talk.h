@@ -36,7 +36,8 @@ struct talk {
 enum talk_found { TALK_FAILED = -1, TALK_NOBODY, TALK_ANSWERED };
 
 /* Looks for the daemon of CONFIG and asks it GET TARGET. TALK_NOBODY: no socket, or nobody listens at it any more; talk_close() is not needed then. TALK_FAILED: likewise,
- * and ERROR, also when this user may not use the socket (ERROR_PERMISSION, with the group to be in), or for a refusal other than 404 (a daemon that does not know TARGET). TALK: large, static memory; not moved. */
+ * and ERROR, also when this user may not use the socket (ERROR_PERMISSION, with the group to be in), or for a refusal other than 404 (a daemon that does not know
+ * TARGET). TALK: large, static memory; not moved. */
 enum talk_found talk_open(struct talk *talk, const struct config *config, const char *target, struct error *error);
 void talk_close(struct talk *talk);
 

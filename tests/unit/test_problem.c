@@ -37,6 +37,19 @@ static void is_the_closed_list(void **state)
 	}
 }
 
+static void is_an_error_of_its_kind(void **state)
+{
+	(void)state;
+	for (enum problem_type type = 0; type < PROBLEM_TYPE_COUNT; type++) {
+		int exit_code = error_exit_code(problem_error(type)), status = problem_status(type);
+
+		assert_true(exit_code == (status == 403 ? 7 : status == 422 ? 2 : 4) || (status == 409 && exit_code == 6));
+	}
+	assert_int_equal(problem_error(PROBLEM_HOLD), ERROR_BUSY);
+	assert_int_equal(problem_error(PROBLEM_FLUSH_FIRST), ERROR_FAILED);
+	assert_int_equal(problem_error(PROBLEM_TYPE_COUNT), ERROR_FAILED);
+}
+
 static void retries_where_it_helps(void **state)
 {
 	(void)state;
@@ -80,6 +93,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_the_closed_list),
+		cmocka_unit_test(is_an_error_of_its_kind),
 		cmocka_unit_test(retries_where_it_helps),
 		cmocka_unit_test(builds_bodies),
 		cmocka_unit_test(takes_members),
