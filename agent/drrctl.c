@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "deps_versions.h"
+#include "group/catalogs.h"
 #include "group/fleet.h"
 #include "group/nudge.h"
 #include "group/report_gather.h"
@@ -445,12 +446,49 @@ static int verb_unhold(const struct options *options)
 
 /* ---- API Manager ---------------------------------------------------------------------------------------------- */
 
+/* A catalogs_tell_function. */
+static void tell_catalogs(void *context, const char *story, int64_t elapsed_ms, int64_t limit_ms)
+{
+	char *told = context, shown[2 * NUDGE_STORY_BYTES];
+
+	(void)elapsed_ms, (void)limit_ms;
+	if (strcmp(told, story) == 0)
+		return;
+	(void)snprintf(told, NUDGE_STORY_BYTES, "%s", story);
+	(void)printf("%s\n", text_escape(shown, sizeof shown, story, strlen(story)));
+	(void)fflush(stdout);
+}
+
+/* The event is on its way: until API Manager has nothing more to send. */
+static int tell_nudged(struct nudge *nudge, struct loop *loop)
+{
+	char told[NUDGE_STORY_BYTES] = "", story[NUDGE_STORY_BYTES];
+	struct error error = {0};
+	enum catalogs_end end;
+
+	(void)printf("API Manager sends an event for %u catalog%s of %s\n", config.api_manager.catalog_count, config.api_manager.catalog_count == 1 ? "" : "s",
+		     config.api_manager.org);
+	(void)fflush(stdout);
+	if (config.api_manager.status_timeout_s == 0)
+		return 0;
+	end = catalogs_wait(nudge, loop, (int64_t)config.api_manager.status_timeout_s * 1000, tell_catalogs, told, story);
+	if (end == CATALOGS_CURRENT || end == CATALOGS_LATE)
+		tell_catalogs(told, story, 0, 0);
+	if (end == CATALOGS_CURRENT)
+		return 0;
+	(void)error_set(&error, ERROR_FAILED, "in API Manager: is the gateway service online there, does its endpoint reach port 3000 of the members?",
+			end == CATALOGS_UNKNOWN ? "API Manager cannot be asked whether the catalogs are up to date: %s" : "API Manager does not call every catalog up to date: %s",
+			end == CATALOGS_UNKNOWN ? nudge->error.what : story);
+	return show_error(config.path, &error);
+}
+
 static int verb_nudge(const struct options *options)
 {
 	static struct nudge nudge;
 	struct loop loop = {-1, -1};
 	struct error error = {0};
 	bool over = false;
+	int exit_code = 0;
 
 	(void)options;
 	if (config.api_manager.door.url.text[0] == '\0')
@@ -465,13 +503,11 @@ static int verb_nudge(const struct options *options)
 	}
 	if (over)
 		error = nudge.error;
+	if (error.code == ERROR_NONE)
+		exit_code = tell_nudged(&nudge, &loop);
 	nudge_free(&nudge);
 	loop_close(&loop);
-	if (error.code != ERROR_NONE)
-		return show_error(config.path, &error);
-	(void)printf("API Manager sends an event for %u catalog%s of %s\n", config.api_manager.catalog_count, config.api_manager.catalog_count == 1 ? "" : "s",
-		     config.api_manager.org);
-	return 0;
+	return error.code != ERROR_NONE ? show_error(config.path, &error) : exit_code;
 }
 
 static int verb_audit(const struct options *options)

@@ -91,6 +91,8 @@ void board_show(struct team *team)
 	put(team, memory);
 	for (unsigned i = 0; i < team->phases.count; i++)
 		show_member(team, i);
+	if (team->note)
+		put(team, team->note);
 	(void)fflush(stderr);
 }
 

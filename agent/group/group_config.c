@@ -57,6 +57,8 @@ static const struct option_key keys[] = {
 	 .help = "the catalog's summary is changed for that; restore: put back at once; append: the marker stays, the older marker goes"},
 	{"api_manager", "nudge_after_s", KIND_NUMBER, AT(api_manager.nudge_after_s), "420", .min = 0, .max = 86400,
 	 .help = "auto: seconds until the heartbeat (300 s) is overdue"},
+	{"api_manager", "status_timeout_s", KIND_NUMBER, AT(api_manager.status_timeout_s), "300", .min = 0, .max = 86400,
+	 .help = "after a run or a nudge: how long API Manager is asked until every catalog is up to date; 0: not at all"},
 };
 
 enum { KEY_COUNT = sizeof keys / sizeof keys[0] };

@@ -60,6 +60,7 @@ struct group_config {
 		enum group_nudge nudge;     /* default auto */
 		enum group_summary summary; /* default restore */
 		unsigned nudge_after_s;     /* default 420: auto waits so long for the heartbeat */
+		unsigned status_timeout_s;  /* default 300: so long every catalog may take to be called up to date; 0: nobody asks */
 	} api_manager;
 };
 

@@ -115,7 +115,8 @@ static void ask_catalog(struct nudge *nudge, enum nudge_state state, const char 
 	char target[CONFIG_TEXT_BYTES + 400], rest[380];
 
 	nudge->state = state;
-	(void)snprintf(rest, sizeof rest, "/api/catalogs/%s/%s", nudge->config->api_manager.org, nudge->config->api_manager.catalogs[nudge->catalog]);
+	(void)snprintf(rest, sizeof rest, "/api/catalogs/%s/%s%s", nudge->config->api_manager.org, nudge->config->api_manager.catalogs[nudge->catalog],
+		       state == NUDGE_STATUS ? "/configured-gateway-services?fields=add(gateway_processing_status,events)" : "");
 	path_to(nudge, rest, target);
 	client_start(&nudge->client, method, target, body, &nudge->token, 0, now);
 }
@@ -143,11 +144,21 @@ static void change_summary(struct nudge *nudge, struct mono now)
 	set_summary(nudge, NUDGE_CHANGE, text, now);
 }
 
+/* The request of STATE, for the catalog at work. */
+static void begin(struct nudge *nudge, enum nudge_state state, struct mono now)
+{
+	switch (state) {
+	case NUDGE_CHANGE: change_summary(nudge, now); break;
+	case NUDGE_RESTORE: set_summary(nudge, NUDGE_RESTORE, nudge->had_summary ? nudge->summary : NULL, now); break;
+	default: ask_catalog(nudge, state, "GET", NULL, now); break;
+	}
+}
+
 /* ---- answers -------------------------------------------------------------------------------------------------- */
 
 static void fail_status(struct nudge *nudge)
 {
-	static const char *const doing[] = {"", "log in", "read the catalog", "change the catalog's summary", "put the catalog's summary back"};
+	static const char *const doing[] = {"", "log in", "read the catalog", "change the catalog's summary", "put the catalog's summary back", "ask for the state of the catalog"};
 	int status = nudge->client.http_status;
 	enum error_code code = status == 401 || (status == 400 && nudge->state == NUDGE_TOKEN) ? ERROR_AUTH : status == 403 ? ERROR_PERMISSION : ERROR_ANSWER;
 	const char *message = json_string(json_get(nudge->client.answer, "message"));
@@ -155,6 +166,7 @@ static void fail_status(struct nudge *nudge)
 	(void)error_set(&nudge->error, code, code == ERROR_ANSWER ? "check org and catalogs in [api_manager], and the state of API Manager" : "check the credentials in [api_manager]",
 			"API Manager does not let us %s%s%s: HTTP %d%s%.200s", doing[nudge->state], nudge->state > NUDGE_TOKEN ? " " : "",
 			nudge->state > NUDGE_TOKEN ? nudge->config->api_manager.catalogs[nudge->catalog] : "", status, message ? ", " : "", message ? message : "");
+	nudge->refused |= code == ERROR_AUTH || (code == ERROR_PERMISSION && nudge->state == NUDGE_TOKEN);
 }
 
 static void take_token(struct nudge *nudge, struct mono now)
@@ -169,8 +181,8 @@ static void take_token(struct nudge *nudge, struct mono now)
 		return;
 	nudge->token.length = strlen(token);
 	memcpy(nudge->token.bytes, token, nudge->token.length + 1);
-	nudge->catalog = 0;
-	ask_catalog(nudge, NUDGE_READ, "GET", NULL, now);
+	nudge->token_fresh = true;
+	begin(nudge, nudge->wanted, now);
 }
 
 static void take_catalog(struct nudge *nudge, struct mono now)
@@ -187,42 +199,157 @@ static void take_catalog(struct nudge *nudge, struct mono now)
 	change_summary(nudge, now);
 }
 
+/* ---- how far it is -------------------------------------------------------------------------------------------- */
+
+/* The number of KEY in the processing status of a service, or beside it; -1: not told. */
+static int64_t count_of(const struct json *service, const char *key)
+{
+	int64_t value;
+
+	if (json_int(json_get(json_get(service, "gateway_processing_status"), key), &value) || json_int(json_get(service, key), &value))
+		return value < 0 ? -1 : value;
+	return -1;
+}
+
+static void take_service(struct nudge_catalog *catalog, const struct json *service)
+{
+	const struct json *status = json_get(service, "gateway_processing_status");
+	int64_t sent = count_of(service, "number_of_outstanding_sent_events"), queued = count_of(service, "number_of_outstanding_queued_events");
+	const char *state = json_string(json_get(status, "service_state"));
+	bool current = false;
+
+	if (!json_bool(json_get(status, "service_up_to_date"), &current))
+		(void)json_bool(json_get(service, "service_up_to_date"), &current);
+	catalog->sent = sent < 0 || catalog->sent < 0 ? -1 : catalog->sent + sent;
+	catalog->queued = queued < 0 || catalog->queued < 0 ? -1 : catalog->queued + queued;
+	state = state ? state : json_string(json_get(service, "service_state"));
+	if (!current && state && catalog->state[0] == '\0')
+		(void)snprintf(catalog->state, sizeof catalog->state, "%s", state);
+	catalog->up_to_date &= current;
+}
+
+/* An object with "results", as all of its lists; or a list. */
+static void take_status(struct nudge *nudge)
+{
+	struct nudge_catalog *catalog = &nudge->catalogs[nudge->catalog];
+	const struct json *answer = nudge->client.answer, *services = json_is_array(answer) ? answer : json_get(answer, "results");
+
+	*catalog = (struct nudge_catalog){.known = true, .up_to_date = json_at(services, 0) != NULL};
+	if (!json_is_array(services)) {
+		(void)error_set(&nudge->error, ERROR_ANSWER, "look at the gateway services in API Manager", "API Manager's answer for the gateway services of the catalog %s is no list",
+				nudge->config->api_manager.catalogs[nudge->catalog]);
+		return;
+	}
+	for (size_t i = 0; json_at(services, i); i++)
+		take_service(catalog, json_at(services, i));
+}
+
+bool nudge_is_current(const struct nudge *nudge)
+{
+	for (unsigned i = 0; i < nudge->config->api_manager.catalog_count; i++) {
+		const struct nudge_catalog *catalog = &nudge->catalogs[i];
+
+		if (!catalog->known || !catalog->up_to_date || catalog->sent > 0 || catalog->queued > 0)
+			return false;
+	}
+	return true;
+}
+
+const char *nudge_story(const struct nudge *nudge, char out[NUDGE_STORY_BYTES])
+{
+	struct buf text;
+
+	buf_init(&text, out, NUDGE_STORY_BYTES);
+	for (unsigned i = 0; i < nudge->config->api_manager.catalog_count; i++) {
+		const struct nudge_catalog *catalog = &nudge->catalogs[i];
+
+		(void)buf_printf(&text, "%s%s: ", i > 0 ? "; " : "", nudge->config->api_manager.catalogs[i]);
+		if (!catalog->known)
+			(void)buf_add_string(&text, "not known");
+		else
+			(void)buf_add_string(&text, catalog->up_to_date ? "up to date" : "not up to date");
+		if (catalog->known && (catalog->sent > 0 || catalog->queued > 0))
+			(void)buf_printf(&text, ", %lld events sent and %lld queued are outstanding", (long long)(catalog->sent > 0 ? catalog->sent : 0),
+					 (long long)(catalog->queued > 0 ? catalog->queued : 0));
+		if (catalog->known && catalog->state[0])
+			(void)buf_printf(&text, ", service %s", catalog->state);
+	}
+	return out;
+}
+
+/* ---- one after the other -------------------------------------------------------------------------------------- */
+
 /* True: that was the last catalog. */
 static bool next_catalog(struct nudge *nudge, struct mono now)
 {
 	if (++nudge->catalog == nudge->config->api_manager.catalog_count)
 		return true;
-	ask_catalog(nudge, NUDGE_READ, "GET", NULL, now);
+	begin(nudge, nudge->state == NUDGE_STATUS ? NUDGE_STATUS : NUDGE_READ, now);
 	return false;
+}
+
+/* The token was good once: it has expired. Another one, and the same request again. */
+static bool has_expired(const struct nudge *nudge)
+{
+	return nudge->client.status == CLIENT_DONE && nudge->client.http_status == 401 && nudge->state != NUDGE_TOKEN && !nudge->token_fresh;
 }
 
 /* True: it is over. */
 static bool take_answer(struct nudge *nudge, struct mono now)
 {
+	if (has_expired(nudge)) {
+		nudge->wanted = nudge->state;
+		ask_token(nudge, now);
+		return nudge->error.code != ERROR_NONE;
+	}
 	if (nudge->client.status == CLIENT_FAILED)
 		nudge->error = nudge->client.error;
 	else if (nudge->client.http_status / 100 != 2)
 		fail_status(nudge);
 	if (nudge->error.code != ERROR_NONE)
 		return true;
+	nudge->token_fresh &= nudge->state == NUDGE_TOKEN;
 	switch (nudge->state) {
 	case NUDGE_TOKEN: take_token(nudge, now); break;
 	case NUDGE_READ: take_catalog(nudge, now); break;
 	case NUDGE_CHANGE:
 		if (nudge->config->api_manager.summary == GROUP_SUMMARY_APPEND)
 			return next_catalog(nudge, now);
-		set_summary(nudge, NUDGE_RESTORE, nudge->had_summary ? nudge->summary : NULL, now);
+		begin(nudge, NUDGE_RESTORE, now);
 		break;
+	case NUDGE_STATUS:
+		take_status(nudge);
+		return nudge->error.code != ERROR_NONE || next_catalog(nudge, now);
 	default: return next_catalog(nudge, now);
 	}
 	return nudge->error.code != ERROR_NONE;
 }
 
-void nudge_start(struct nudge *nudge, struct mono now)
+static void start(struct nudge *nudge, enum nudge_state wanted, struct mono now)
 {
 	assert(nudge->client.door && nudge->state == NUDGE_IDLE);
+	nudge->catalog = 0;
+	nudge->wanted = wanted;
+	if (nudge->refused) { /* nudge->error says so still */
+		nudge->state = NUDGE_TOKEN;
+		return;
+	}
 	error_clear(&nudge->error);
-	ask_token(nudge, now);
+	if (nudge->token.length > 0)
+		begin(nudge, wanted, now);
+	else
+		ask_token(nudge, now);
+}
+
+void nudge_start(struct nudge *nudge, struct mono now)
+{
+	start(nudge, NUDGE_READ, now);
+}
+
+void nudge_look(struct nudge *nudge, struct mono now)
+{
+	memset(nudge->catalogs, 0, sizeof nudge->catalogs);
+	start(nudge, NUDGE_STATUS, now);
 }
 
 bool nudge_step(struct nudge *nudge, struct mono now)
@@ -236,7 +363,8 @@ bool nudge_step(struct nudge *nudge, struct mono now)
 	if (!over)
 		return false;
 	nudge->state = NUDGE_IDLE;
-	secretfile_free(&nudge->token);
+	if (nudge->error.code != ERROR_NONE)
+		secretfile_free(&nudge->token); /* the next one gets one of its own */
 	client_close(&nudge->client);
 	return true;
 }

@@ -723,6 +723,15 @@ static void tell_rest(const struct phases *p, char *out, size_t size)
 	}
 }
 
+/* Every member was bounced, and answers, and no event came: nothing on this side is missing. */
+static bool waits_in_vain(const struct phases *p)
+{
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->members[i].given_up || !is_done(&p->members[i], VIEW_BOUNCE))
+			return false;
+	return p->trigger != PHASES_TRIGGER_NONE && p->trigger != PHASES_TRIGGER_SEEN;
+}
+
 static void judge_rest(struct phases *p)
 {
 	char rest[400], sentence[VIEW_SENTENCE_BYTES], next[ERROR_NEXT_MAX_BYTES];
@@ -734,6 +743,13 @@ static void judge_rest(struct phases *p)
 		(void)snprintf(sentence, sizeof sentence, "flushed, and the service of %s may be disabled: act now (%s)", name_of(p, i), rest);
 		(void)snprintf(next, sizeof next, "on %s: drr-agent recover; then: drrctl resume %s", name_of(p, i), p->settings->run);
 		end_here(p, EXIT_DISABLED, PHASES_FAILED, sentence, next);
+		return;
+	}
+	if (waits_in_vain(p)) {
+		(void)snprintf(sentence, sizeof sentence, "flushed and restarted, but the management server has not called (%s)", rest);
+		(void)snprintf(next, sizeof next, "in API Manager: is the gateway service online there, does its endpoint reach port 3000 of the members? then: drrctl nudge; drrctl resume %s; "
+			       "never another flush for that", p->settings->run);
+		end_here(p, EXIT_INCOMPLETE, PHASES_FAILED, sentence, next);
 		return;
 	}
 	(void)resume_command(p, next);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "group/catalogs.h"
 #include "group/report_write.h"
 #include "group/show.h"
 #include "platform/clock.h"
@@ -183,6 +184,29 @@ static int tell_silent(const struct report_model *model)
 	return exit_code;
 }
 
+/* A catalogs_tell_function. */
+static void tell_nobody(void *context, const char *story, int64_t elapsed_ms, int64_t limit_ms)
+{
+	(void)context, (void)story, (void)elapsed_ms, (void)limit_ms;
+}
+
+/* How far it is with the catalogs, now: nobody has written down what it said in the run. */
+static void ask_manager(struct team *team, struct report_model *model)
+{
+	static struct nudge nudge; /* large */
+	char story[NUDGE_STORY_BYTES] = "";
+	struct error error = {0};
+
+	if (team->config->api_manager.status_timeout_s == 0 || !report_model_is_known(model))
+		return;
+	if (nudge_init(&nudge, team->config, &error) == 0 && nudge.client.door)
+		if (catalogs_wait(&nudge, &team->loop, 0, tell_nobody, NULL, story) == CATALOGS_UNKNOWN)
+			(void)snprintf(story, sizeof story, "cannot be asked: %s", nudge.error.what);
+	if (nudge.client.door || error.code != ERROR_NONE)
+		(void)snprintf(model->manager, sizeof model->manager, "%s", error.code != ERROR_NONE ? error.what : story);
+	nudge_free(&nudge);
+}
+
 int report_make(struct team *team, const char *run, bool json, const char *html)
 {
 	static struct report_model model;
@@ -193,6 +217,7 @@ int report_make(struct team *team, const char *run, bool json, const char *html)
 		report_model_free(&model);
 		return show_error(team->config->path, &error);
 	}
+	ask_manager(team, &model);
 	silent = tell_silent(&model);
 	if (report_model_is_known(&model)) {
 		exit_code = write_report(team, &model, json, html);

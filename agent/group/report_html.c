@@ -197,6 +197,8 @@ static void write_summary(const struct report_model *model, FILE *out)
 	say(out, "<h1>DRR run %s</h1><p>Group %s. <b class=\"%s\">%s</b>: %s.</p><table>", model->run, model->group, model->outcome == REPORT_DONE ? "done" : "bad",
 	    report_outcome_name(model->outcome), report_outcome_sentence(model->outcome));
 	say(out, "<tr><th>from, to</th><td>%s, %s</td></tr>", day_time(from, model->from_ms), day_time(to, model->to_ms));
+	if (model->manager[0])
+		say(out, "<tr><th>API Manager</th><td>when this was written: %s</td></tr>", model->manager);
 	if (model->plan.count > 0) {
 		say(out, "<tr><th>plan</th><td>flushes on %s; bounces in the order", model->plan.primary);
 		for (unsigned i = 0; i < model->plan.count; i++)

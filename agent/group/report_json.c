@@ -201,6 +201,7 @@ struct json *report_json(const struct report_model *model)
 	for (unsigned i = 0; report_lack(model, i, lack); i++)
 		json_add_string(lacks, lack);
 	json_set(top, "lacks", lacks);
+	json_set_string(top, "api_manager", model->manager[0] ? model->manager : NULL);
 	json_set(top, "asked", asks_json(model));
 	for (unsigned i = 0; i < model->count; i++)
 		json_add(members, member_json(&model->members[i]));

@@ -13,6 +13,7 @@ enum {
 	REPORT_BARS_MAX = 48,     /* of one member: attempts at steps */
 	REPORT_OUTAGES_MAX = 24,  /* of one member */
 	REPORT_ROWS_MAX = 64,     /* of a peering table */
+	REPORT_MANAGER_BYTES = 1024,
 	REPORT_SKEW_TOLD_MS = 2000, /* clocks that differ by more are worth a word */
 };
 
@@ -73,6 +74,7 @@ struct report_model {
 	unsigned outage_members; /* at once, at most */
 	bool outage_open;       /* one has no seen end */
 	enum report_outcome outcome;
+	char manager[REPORT_MANAGER_BYTES]; /* what API Manager says of the catalogs at the time of the report; "": it was not asked */
 };
 
 /* Large: static memory. MADE_MS: now, as the wall clock of this machine. */

@@ -129,6 +129,8 @@ static void write_head(const struct report_model *model, FILE *out)
 
 	(void)fprintf(out, "run %s of %s: %s: %s\n", model->run, show(text, model->group), report_outcome_name(model->outcome), report_outcome_sentence(model->outcome));
 	(void)fprintf(out, "from %s to %s\n", show_time(from, model->from_ms), show_time(to, model->to_ms));
+	if (model->manager[0])
+		(void)fprintf(out, "API Manager now: %s\n", show(text, model->manager));
 	if (model->outage_from_ms == REPORT_UNKNOWN_MS)
 		(void)fprintf(out, "no member is known to have been disabled\n");
 	else

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "group/board.h"
+#include "group/catalogs.h"
 #include "group/nudge.h"
 #include "platform/clock.h"
 
@@ -287,6 +288,48 @@ static void drop_watches(struct team *team)
 	}
 }
 
+/* ---- API Manager, behind the run ------------------------------------------------------------------------------ */
+
+/* A catalogs_tell_function: on the terminal, and as a line when it says something else than before. */
+static void tell_catalogs(void *context, const char *story, int64_t elapsed_ms, int64_t limit_ms)
+{
+	static char told[NUDGE_STORY_BYTES], line[NUDGE_STORY_BYTES + 64];
+	struct team *team = context;
+
+	if (limit_ms > 0 && (!team->note || strcmp(told, story) != 0)) {
+		(void)snprintf(told, sizeof told, "%s", story);
+		tell(team, -1, PHASES_AWAIT, PHASES_STARTED, "asks API Manager until every catalog is up to date", story);
+	}
+	(void)snprintf(line, sizeof line, "API Manager, %lld of %lld s: %s", (long long)(elapsed_ms / 1000), (long long)(limit_ms / 1000), story);
+	team->note = line;
+	board_show(team);
+}
+
+/* The members are done: is API Manager? Whatever it says, what the members said stands; a run that was not completed hears it as evidence. */
+static void ask_catalogs(struct team *team, struct nudge *nudge)
+{
+	static const char look[] = "in API Manager: is the gateway service online there, does its endpoint reach port 3000 of the members? then: drrctl nudge; never another flush for that";
+	int64_t limit_ms = (int64_t)team->config->api_manager.status_timeout_s * 1000;
+	bool whole = team->phases.exit == 0;
+	char story[NUDGE_STORY_BYTES] = "";
+	enum catalogs_end end;
+
+	if (limit_ms == 0 || team->settings.dry || !nudge->client.door || !phases_is_flushed(&team->phases) || nudge_client(nudge))
+		return;
+	end = catalogs_wait(nudge, &team->loop, whole ? limit_ms : 0, tell_catalogs, team, story);
+	board_clear(team);
+	if (end == CATALOGS_CURRENT)
+		tell(team, -1, PHASES_AWAIT, PHASES_DONE, "API Manager calls every catalog up to date", story);
+	else
+		tell(team, -1, PHASES_AWAIT, PHASES_FAILED, end == CATALOGS_UNKNOWN ? "API Manager cannot be asked whether the catalogs are up to date" : "API Manager does not call every catalog up to date",
+		     end == CATALOGS_UNKNOWN ? nudge->error.what : story);
+	if (end == CATALOGS_CURRENT || !whole)
+		return;
+	(void)snprintf(team->phases.sentence + strlen(team->phases.sentence), sizeof team->phases.sentence - strlen(team->phases.sentence), "; API Manager %s",
+		       end == CATALOGS_UNKNOWN ? "could not be asked whether the catalogs are up to date" : "does not call every catalog up to date yet");
+	(void)snprintf(team->phases.next, sizeof team->phases.next, "%s", look);
+}
+
 int team_run(struct team *team, struct error *error)
 {
 	struct nudge nudge;
@@ -315,6 +358,8 @@ int team_run(struct team *team, struct error *error)
 		}
 	}
 	board_clear(team);
+	if (got >= 0 && signals == 0)
+		ask_catalogs(team, &nudge);
 	nudge_free(&nudge);
 	if (got < 0)
 		return -1;

@@ -37,6 +37,7 @@ struct team {
 	const char *overrides[TEAM_OVERRIDES_MAX]; /* of the members' prechecks */
 	unsigned override_count;
 	struct mono begun;
+	const char *note;     /* a line below the table; NULL */
 	unsigned board_lines; /* that stand on the terminal (board.h) */
 };
 

@@ -509,6 +509,10 @@ def releases():
         c.agents["gw1"].step_s["primary"] = 30
         process = c.start("run", "--run", "r1", "--json")
         c.wait_log("grant", "gw3")
+        until = time.monotonic() + LIMIT_S
+        while "primary" not in c.agents["gw1"].steps:
+            check(time.monotonic() < until, "the step was not asked for")
+            time.sleep(0.01)
         process.kill()
         process.communicate()
         equal(c.call("release", "r1")[0], 6, "release while a step is under way")
@@ -587,6 +591,55 @@ def run_nudges():
         code, lines = c.run("run")
         equal(code, 0)
         check(any(x["step"] == "trigger" and x["state"] == "failed" and "log in" in x["sentence"] for x in lines), "its refusal is not told")
+
+
+@case("drrctl: the management server does not call: told, with where to look")
+def no_call():
+    with ctl() as c:
+        for agent in c.agents.values():
+            agent.fails["await"] = [("failed", 5, "no event came")]
+        code, lines = c.run("run", "--run", "r1")
+        equal(code, 5)
+        contains(lines[-1]["sentence"], "the management server has not called", "no event came")
+        contains(lines[-1]["next"], "in API Manager", "port 3000", f"drrctl nudge -g {c.conf}", f"drrctl resume -g {c.conf} r1", "never another flush")
+        equal(c.run("resume", "r1")[0], 0)
+        c.check_whole()
+        c.agents["gw2"].fails["await"] = [("failed", 5, "it failed")]       # the others were served: it is this member
+        code, lines = c.run("run", "--run", "r2")
+        equal(code, 5)
+        check("has not called" not in lines[-1]["sentence"], lines[-1])
+
+
+@case("drrctl: API Manager is asked until every catalog is up to date")
+def catalogs():
+    def told(lines):
+        return [(x["state"], x.get("evidence", "")) for x in lines if x["step"] == "await" and "API Manager" in x["sentence"]]
+    with ctl() as c:
+        c.write(extra=c.add_manager("nudge = never\nstatus_timeout_s = 30"))
+        c.manager.pending = 2       # looks; there are two catalogs
+        code, lines = c.run("run", "--run", "r1")
+        equal((code, [state for state, _ in told(lines)]), (0, ["started", "done"]), lines)
+        contains(told(lines)[0][1], "sandbox: not up to date, 0 events sent and 2 queued are outstanding, service enabled")
+        contains(told(lines)[1][1], "sandbox: up to date; production: up to date")
+        equal(len(c.manager.logins), 1, "log-ins")
+        told_by_report = json.loads(c.call("report", "r1", "--json")[1])["api_manager"]
+        equal(told_by_report, "sandbox: up to date; production: up to date")
+        contains(c.call("report", "r1")[1], "API Manager now: sandbox: up to date")
+        c.manager.refuse_token = 401
+        contains(json.loads(c.call("report", "r1", "--json")[1])["api_manager"], "cannot be asked", "log in")
+        c.write(extra=c.add_manager("status_timeout_s = 1"))
+        c.manager.pending = 1000
+        code, lines = c.run("run", "--run", "r2")
+        equal((code, told(lines)[-1][0]), (0, "failed"), lines)
+        contains(lines[-1]["sentence"], "configuration is back on all", "API Manager does not call every catalog up to date yet")
+        contains(lines[-1]["next"], "gateway service", "never another flush")
+        code, out, err = c.call("nudge")
+        equal(code, 4, err)
+        contains(err, "does not call every catalog up to date", "next:")
+        contains(out, "API Manager sends an event for 2 catalogs", "queued are outstanding")
+        c.write(extra=c.add_manager("status_timeout_s = 0"))
+        equal(c.run("run", "--run", "r3")[0], 0)
+        equal((c.manager.looks, c.manager.logins), (0, []), "it is not asked")
 
 
 # ---- outputs

@@ -357,6 +357,8 @@ class FakeApiManager:
         self.catalogs = {"sandbox": "My catalog", "production": None}
         self.changes, self.tokens, self.logins = [], [], []
         self.refuse_token = self.refuse_change = 0
+        self.pending = 0            # so many looks until the catalogs are up to date
+        self.looks = 0
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -380,10 +382,19 @@ class FakeApiManager:
                         return self.reply(manager.refuse_token, {"status": manager.refuse_token, "message": ["Invalid credentials"]})
                     manager.tokens.append(f"token-{len(manager.tokens)}-" + "x" * 1500)
                     return self.reply(200, {"access_token": manager.tokens[-1], "token_type": "Bearer", "expires_in": 28800})
-                name = self.path.rsplit("/", 1)[1]
+                path, _, query = self.path.partition("?")
+                asks = path.endswith("/configured-gateway-services")
+                name = path.removesuffix("/configured-gateway-services").rsplit("/", 1)[1]
                 if self.headers.get("Authorization") not in ["Bearer " + t for t in manager.tokens]:
                     return self.reply(401, {"message": "no token"})
-                if not self.path.startswith("/api/catalogs/acme/") or name not in manager.catalogs:
+                if asks and path.startswith("/api/catalogs/acme/"):
+                    manager.looks += 1
+                    left = max(0, manager.pending + 1 - manager.looks)
+                    if query != "fields=add(gateway_processing_status,events)":
+                        return self.reply(400, {"message": "fields"})
+                    return self.reply(200, {"total_results": 1, "results": [{"name": "gws", "gateway_processing_status": {
+                        "number_of_outstanding_sent_events": 0, "number_of_outstanding_queued_events": left, "service_up_to_date": left == 0}, "service_state": "enabled"}]})
+                if not path.startswith("/api/catalogs/acme/") or name not in manager.catalogs:
                     return self.reply(404, {"message": "no such catalog"})
                 if self.command == "PATCH":
                     if manager.refuse_change:

@@ -109,7 +109,7 @@ static void checks_api_manager(void **state)
 
 	assert_good(HEAD MEMBER);
 	assert_string_equal(config.api_manager.door.url.text, "");
-	assert_good(HEAD MEMBER MANAGER "catalogs = a, b\nnudge=never\nsummary=append\nnudge_after_s=0\n");
+	assert_good(HEAD MEMBER MANAGER "catalogs = a, b\nnudge=never\nsummary=append\nnudge_after_s=0\nstatus_timeout_s=0\n");
 	assert_int_equal(config.api_manager.catalog_count, 3);
 	assert_string_equal(config.api_manager.catalogs[2], "b");
 	assert_int_equal(config.api_manager.door.url.port, 443);
