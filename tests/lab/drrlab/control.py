@@ -19,7 +19,7 @@ class Control:
     def __init__(self, lab):
         self.lab = lab
         self.actions = {
-            "set": self.set, "get": self.get, "state": self.state, "effects": self.effects, "reset": self.reset, "webhook": self.webhook,
+            "set": self.set, "get": self.get, "state": self.state, "effects": self.effects, "reset": self.reset, "webhook": self.webhook, "expire": self.lab.api_manager.expire,
             "rekey": self.rekey, "reload": self.reload, "link": self.link, "primary": self.primary, "rotate": self.rotate,
             "copytruncate": self.copytruncate, "truncate": self.truncate, "recreate": self.recreate, "log": self.log, "store": self.store,
             "admin": self.admin, "recert": self.recert, "bulk": self.bulk, "push": self.push, "unpush": self.unpush, "syslog_break": self.syslog_break, "spoof": self.spoof,

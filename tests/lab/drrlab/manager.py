@@ -14,6 +14,7 @@ class ManagementServer:
         self.lab = lab
         self.switches = lab.switches
         self.resync_running = False
+        self.under_way = 0      # events that were accepted and are not done
         self._next = 0
         self._beat = None
         self._task = None
@@ -63,10 +64,12 @@ class ManagementServer:
         member.log.event("0x88e00210", detail=why)
         member.log.event("0x88e0007d", detail=why)
         spent = int(self.switches.event_time * 1000)
+        self.under_way += 1
         self.lab.later(self.switches.event_time, self._event_done, member, spent)
         return "202"
 
     def _event_done(self, member, spent):
+        self.under_way -= 1
         if member.service.listening:
             member.log.event("0x88e000ac", detail=spent)
 

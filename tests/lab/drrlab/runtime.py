@@ -12,6 +12,7 @@ import socket
 import time
 
 from . import peering as peering_model
+from .api_manager import ApiManager
 from .appliance import Appliance
 from .certificates import Authority
 from .control import Control
@@ -136,6 +137,8 @@ class Lab:
                 member.set_link(False)
         self.manager = ManagementServer(self)
         self.manager.start()
+        self.api_manager = ApiManager(self)
+        await self.api_manager.start()
         self.control = Control(self)
         self._control_server = await listen_unix(self.loop, self._control_protocol, self.directory, "control")
         self.task(self._make_noise())
@@ -233,7 +236,7 @@ class Lab:
                 "password_file": os.path.join(self.directory, "password"), "other_user": "operator", "other_password": self.users["operator"],
                 "xmi_user": self.switches.xmi_user, "xmi_password": self.users[self.switches.xmi_user],
                 "xmi_password_file": os.path.join(self.directory, "xmi_password"), "ca_file": self.authority.path,
-                "collections": self.switches.collections, "initial_primary": self.peering["gwd"].primary.name,
+                "api_manager": self.api_manager.describe(), "collections": self.switches.collections, "initial_primary": self.peering["gwd"].primary.name,
                 "effects_file": os.path.join(self.directory, "effects.jsonl"), "control_socket": os.path.join(self.directory, "control"),
                 "members": [self.describe_member(m) for m in self.members]}
 
@@ -322,6 +325,7 @@ class Lab:
         for member in self.members:
             member.servers.stop_listening()
         self._control_server.close()
+        self.api_manager.stop()
         for task in list(self._tasks):
             task.cancel()
         for peering in self.peering.values():
