@@ -142,11 +142,16 @@ static struct frame_field field_of(const char *string)
 static void ask(struct handler *handler, const struct https_request *request, struct route *route, struct https_response *response)
 {
 	char target[ROUTE_TARGET_MAX_BYTES + 1], names[FRAME_NAMES_MAX_BYTES + 1];
-	bool waits = route->wait_s > 0 && request->may_wait && exchange_wait_begin(handler->exchange);
+	bool audits = route->name == ROUTE_AUDIT; /* takes as long as a long poll, and a worker with it */
+	bool waits = (route->wait_s > 0 || audits) && request->may_wait && exchange_wait_begin(handler->exchange);
 	struct exchange_reply reply = {0};
 	struct frame_field fields[FRAME_FIELDS_MAX];
 	enum exchange_result result;
 
+	if (audits && !waits) {
+		set_problem(response, PROBLEM_TOO_MANY, "as many requests as may wait for the engine do so already", "ask again in a moment");
+		return;
+	}
 	if (!waits)
 		route->wait_s = 0;
 	fields[0] = field_of(route_method_name(route->method));

@@ -321,7 +321,9 @@ static void ask_catalogs(struct team *team, struct nudge *nudge)
 	if (end == CATALOGS_CURRENT)
 		tell(team, -1, PHASES_AWAIT, PHASES_DONE, "API Manager calls every catalog up to date", story);
 	else
-		tell(team, -1, PHASES_AWAIT, PHASES_FAILED, end == CATALOGS_UNKNOWN ? "API Manager cannot be asked whether the catalogs are up to date" : "API Manager does not call every catalog up to date",
+		tell(team, -1, PHASES_AWAIT, PHASES_FAILED,
+		     end == CATALOGS_STOPPED ? "stopped by the operator before API Manager called every catalog up to date" :
+		     end == CATALOGS_UNKNOWN ? "API Manager cannot be asked whether the catalogs are up to date" : "API Manager does not call every catalog up to date",
 		     end == CATALOGS_UNKNOWN ? nudge->error.what : story);
 	if (end == CATALOGS_CURRENT || !whole)
 		return;
