@@ -171,6 +171,30 @@ static void who_does_not_answer_is_named(void **state)
 	report_model_free(&model);
 }
 
+static void what_api_manager_says_is_told_and_escaped(void **state)
+{
+	void (*const writers[])(const struct report_model *, FILE *) = {report_text_write, report_html_write};
+
+	(void)state;
+	load("whole-run");
+	for (unsigned i = 0; i < 2; i++) {
+		char *text = write_to_memory(writers[i]);
+
+		assert_null(strstr(text, "API Manager"));
+		free(text);
+	}
+	(void)snprintf(model.manager, sizeof model.manager, "sandbox: <b>\033[2J up to date");
+	for (unsigned i = 0; i < 2; i++) {
+		char *text = write_to_memory(writers[i]);
+
+		assert_non_null(strstr(text, "API Manager"));
+		assert_non_null(strstr(text, i == 0 ? "sandbox: <b>\\x1b[2J up to date" : "sandbox: &lt;b&gt;"));
+		assert_null(strstr(text, "\033"));
+		free(text);
+	}
+	report_model_free(&model);
+}
+
 static void more_events_than_there_is_room_are_counted(void **state)
 {
 	struct report_member *member;
@@ -230,7 +254,7 @@ static int write_pages(const char *directory)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(goldens_are_told_as_expected), cmocka_unit_test(a_page_holds_no_markup_of_others), cmocka_unit_test(a_terminal_is_not_obeyed),
+		cmocka_unit_test(goldens_are_told_as_expected), cmocka_unit_test(what_api_manager_says_is_told_and_escaped), cmocka_unit_test(a_page_holds_no_markup_of_others), cmocka_unit_test(a_terminal_is_not_obeyed),
 		cmocka_unit_test(a_page_needs_nothing_else),    cmocka_unit_test(who_does_not_answer_is_named),     cmocka_unit_test(more_events_than_there_is_room_are_counted),
 	};
 
