@@ -24,6 +24,19 @@ enum {
 	WATCHDOG_FIRST_LOOK_MS = 2000,     /* after the engine's start */
 	WATCHDOG_ACT_LIMIT_S = 4 * 3600,   /* an action whose end is not heard of within this counts as ended, how is not known */
 	WATCHDOG_KEEP_EVERY_S = 3600,      /* facts that only grew older are written again after this */
+	WATCHDOG_TRIES_MAX = 3,            /* actions of one episode that ended with 6 (another run or a hold); then it is told and left to people */
+	WATCHDOG_RETRY_S = 60,             /* behind such an end at least, and up to as much again, by the member's name: so that members that met do not meet again */
+	WATCHDOG_LOST_S = 120,             /* collections are fewer for so long, and no line explains it: lost */
+	WATCHDOG_EXPLAINED_S = 120,        /* a completed transaction explains what is seen within this */
+	WATCHDOG_QUIET_MS = 10000,         /* a look comes so long after the last completed transaction; all must be well for so long before an episode ends */
+	WATCHDOG_LATE_MS = 15000,          /* lines that others at work caused may be read so long after they have ended */
+	WATCHDOG_WAKE_MS = 30000,          /* what is awaited has at least this left after a stop of this host (suspended, stunned) or the engine's start: the log must be read first */
+	WATCHDOG_LOOK_LOST_MS = 60000,     /* a look without an answer, not even one in vain, is asked for again */
+	WATCHDOG_GROUP_LIMIT_S = 75,       /* the answer to a question for the group */
+	WATCHDOG_GROUP_EVERY_S = 300,      /* it is asked again while a verdict rests on it */
+	WATCHDOG_ROUNDING_S = 2,           /* two uptimes differ by less than this: they do not differ */
+	WATCHDOG_STUN_S = 120,             /* an appliance's uptime may stand still for so long (a stunned virtual machine) */
+	WATCHDOG_CLOCK_STEP_S = 3600,      /* the wall clock may have been put forward by this across a boot of this host */
 	WATCHDOG_RUN_BYTES = 64,           /* JOURNAL_RUN_BYTES */
 	WATCHDOG_NAME_BYTES = 128,
 	WATCHDOG_SENTENCE_BYTES = 512,
@@ -56,6 +69,7 @@ enum watchdog_cause { /* of an episode; what was noticed first */
 	WATCHDOG_CAUSE_WAITING,  /* 0x88e000d7 that no step of ours and no grant explains */
 	WATCHDOG_CAUSE_LOST,     /* the collections are fewer than they were, and no step of ours and no grant explains it */
 	WATCHDOG_CAUSE_AWAY,     /* out of reach */
+	WATCHDOG_CAUSE_FOUND,    /* a look found peering or service not as they should be, without a restart */
 	WATCHDOG_CAUSE_COUNT
 };
 
@@ -74,8 +88,8 @@ enum watchdog_verdict {
 	WATCHDOG_NOT_BACK,         /* an event was accepted, the configuration did not come back in time */
 	WATCHDOG_VERDICT_COUNT
 };
-/* Of these, SPLIT_PEERING, NO_PRIMARY, NO_QUORUM, UNREACHABLE, SERVICE_DISABLED and SERVICE_DOWN are never acted on: told, with the command that helps. The last five call for the policy's
- * action, but SERVER_SILENT for nudge alone: there neither a bounce nor a flush helps, it is the management side's fault... unless the store is lost; so run is allowed, bounce is not. */
+/* The first six are never acted on: told, with the command that helps. The others call for the policy's action: nudge and run for each of them; bounce not for SERVER_SILENT, where it would
+ * only take down a service that cannot be registered. (A run makes the management server send an event, too, so it is allowed there.) */
 
 struct watchdog_settings {
 	enum watchdog_policy policy;
@@ -195,8 +209,30 @@ struct watchdog {
 	struct watchdog_time last_at;    /* boot_ms 0: none yet */
 	int64_t collections_before;      /* as last seen when all was well; -1 unknown */
 	struct watchdog_group group;
-	/* what else watchdog.c needs */
-	struct watchdog_own { int64_t numbers[8]; bool flags[8]; } own;
+	int64_t restart_wall_ms;         /* when the appliance last started, as far as it was seen; 0 never */
+	struct watchdog_own {            /* what else watchdog.c needs; times in boot_ms, 0 none */
+		int64_t deadlines_ms[WATCHDOG_STATE_COUNT]; /* of each state, as first entered in this episode */
+		int64_t seen_ms;         /* the last call */
+		int64_t waited_ms, accepted_ms, completed_ms; /* the last line of each kind */
+		int64_t explained_ms;    /* until then transactions explain other collections */
+		int64_t free_ms;         /* until then lines are explained by others that have ended */
+		int64_t doubt_ms;        /* since then collections are fewer, and nothing explains it */
+		int64_t whole_ms;        /* since then all looks well */
+		int64_t retry_ms;        /* no action before */
+		int64_t group_ms;        /* the group was asked, or its answer came */
+		int64_t group_until_ms;  /* until then members whose time is not over are waited for */
+		int64_t kept_ms;         /* watchdog_save() was last wished for */
+		unsigned tries;
+		enum watchdog_verdict told;  /* last, in this episode */
+		bool restarted;          /* in this episode, seen by an uptime */
+		bool again;              /* ... while an action was under way */
+		bool completed;          /* no other line since */
+		bool renewed;            /* after a verdict or an action: what transactions bring from now on is what the management server has */
+		bool blind;              /* lines may have been missed: the engine was down in this episode */
+		bool away_told, looking, at_work, granted, ask_group, asked_group, aged, changed;
+		char run[WATCHDOG_RUN_BYTES];  /* the next action's */
+		char other_run[WATCHDOG_RUN_BYTES], other_by[WATCHDOG_NAME_BYTES]; /* of another's grant in this episode */
+	} own;
 };
 
 #endif
