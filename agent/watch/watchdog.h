@@ -221,6 +221,8 @@ struct watchdog {
 		int64_t retry_ms;        /* no action before */
 		int64_t group_ms;        /* the group was asked, or its answer came */
 		int64_t group_until_ms;  /* until then members whose time is not over are waited for */
+		int64_t looked_ms;       /* the last look that was answered, since the engine's start */
+		int64_t want_ms;         /* a look beside the usual ones; INT64_MAX none */
 		int64_t kept_ms;         /* watchdog_save() was last wished for */
 		unsigned tries;
 		enum watchdog_verdict told;  /* last, in this episode */
@@ -230,6 +232,7 @@ struct watchdog {
 		bool renewed;            /* after a verdict or an action: what transactions bring from now on is what the management server has */
 		bool blind;              /* lines may have been missed: the engine was down in this episode */
 		bool away_told, looking, at_work, granted, ask_group, asked_group, aged, changed;
+		char trouble[WATCHDOG_EVIDENCE_BYTES]; /* why the last look was in vain */
 		char run[WATCHDOG_RUN_BYTES];  /* the next action's */
 		char other_run[WATCHDOG_RUN_BYTES], other_by[WATCHDOG_NAME_BYTES]; /* of another's grant in this episode */
 	} own;

@@ -58,4 +58,7 @@ bool watchdog_acts(enum watchdog_policy policy, enum watchdog_verdict verdict);
 /* The next command after an action with this exit code. */
 const char *watchdog_exit_next(int exit_code);
 
+/* Of watchdog.c for watchdog_keep.c: goes on from what was just read back. */
+void watchdog_wake(struct watchdog *w, bool runs, const struct watchdog_time *now);
+
 #endif
