@@ -478,6 +478,10 @@ static void judge(struct watchdog *w, const struct watchdog_standing *standing, 
 		else if (w->state != WATCHDOG_EVENT || has_heard_group(w, now))
 			pronounce(w, verdict_of(w), now);
 		return;
+	case WATCHDOG_STANDBACK:
+		if (watchdog_verdict_lack(w->verdict) != WATCHDOG_EV_WAITS || has_heard_group(w, now))
+			pronounce(w, verdict_of(w), now);
+		return;
 	default:
 		pronounce(w, verdict_of(w), now);
 	}
@@ -569,11 +573,12 @@ static void take_whole(struct watchdog *w, bool briefly, const struct watchdog_t
 /* The verdict stands, or is another one by now. */
 static void take_still(struct watchdog *w, const struct watchdog_time *now)
 {
-	enum watchdog_verdict verdict = verdict_of(w);
+	bool waits = watchdog_verdict_lack(w->verdict) == WATCHDOG_EV_WAITS, known = w->group.known;
+	enum watchdog_verdict verdict = waits && !known ? w->verdict : verdict_of(w);
 
 	if (verdict != w->verdict)
 		pronounce(w, verdict, now);
-	if (w->settings.has_group && (verdict == WATCHDOG_WAITS || verdict == WATCHDOG_GROUP_WAITS) && now->boot_ms - w->own.group_ms >= (int64_t)WATCHDOG_GROUP_EVERY_S * 1000)
+	if (w->settings.has_group && waits && (!known || verdict == WATCHDOG_GROUP_WAITS) && now->boot_ms - w->own.group_ms >= (int64_t)WATCHDOG_GROUP_EVERY_S * 1000)
 		w->own.ask_group = true;
 }
 
@@ -662,10 +667,11 @@ void watchdog_take_line(struct watchdog *w, enum line_event event, bool ours, co
 	case LINE_WAITING:
 		if (event == LINE_WAITING)
 			take_waiting(w, now);
-		if (explained && w->state == WATCHDOG_STEADY)
-			return;
-		apply(w, event == LINE_WAITING ? WATCHDOG_EV_LINE_WAITING : WATCHDOG_EV_LINE_PEERING, NULL, NULL, now);
-		want_look(w, now->boot_ms);
+		/* Others may restart a peering, but not an appliance: the uptime tells. */
+		if (event == LINE_RESTARTED || !explained)
+			want_look(w, now->boot_ms);
+		if (!explained || w->state != WATCHDOG_STEADY)
+			apply(w, event == LINE_WAITING ? WATCHDOG_EV_LINE_WAITING : WATCHDOG_EV_LINE_PEERING, NULL, NULL, now);
 		return;
 	case LINE_ACCEPTED:
 	case LINE_WORKING:
@@ -688,7 +694,7 @@ void watchdog_take_group(struct watchdog *w, const struct watchdog_group *group,
 	note(w, NULL, now);
 	w->group = *group;
 	w->own.group_ms = now->boot_ms;
-	if (w->state == WATCHDOG_EVENT && w->own.asked_group)
+	if (w->own.asked_group && w->deadline_ms != INT64_MAX)
 		w->deadline_ms = now->boot_ms;
 	want_look(w, now->boot_ms);
 }
@@ -727,6 +733,7 @@ void watchdog_take_end(struct watchdog *w, int exit_code, const char *sentence, 
 		return;
 	w->action_exit = exit_code;
 	w->own.again = false;
+	w->own.told = WATCHDOG_NO_VERDICT; /* that it did not help is worth telling */
 	w->own.renewed = true;
 	w->own.completed = false;
 	if (exit_code == 6) {

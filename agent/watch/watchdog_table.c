@@ -9,7 +9,7 @@ static const struct watchdog_row rows[] = {
 	{WATCHDOG_STEADY, WATCHDOG_EV_DOWN, WATCHDOG_SERVICE, "service", false, "the service is not enabled and up, and no restart was seen"},
 	{WATCHDOG_STEADY, WATCHDOG_EV_WAITS, WATCHDOG_EVENT, "waits", true, "the service waits for its registration, and no run is at work any more"},
 	{WATCHDOG_STEADY, WATCHDOG_EV_LOST, WATCHDOG_EVENT, "lost", true, "API collections are gone, and no event of the management server and no run explains it"},
-	{WATCHDOG_STEADY, WATCHDOG_EV_LINE_PEERING, WATCHDOG_PEERING, "restarted", true, "the peering server or its monitor has restarted"},
+	{WATCHDOG_STEADY, WATCHDOG_EV_LINE_PEERING, WATCHDOG_PEERING, "peering-restarted", true, "the peering server or its monitor has restarted"},
 	{WATCHDOG_STEADY, WATCHDOG_EV_LINE_WAITING, WATCHDOG_EVENT, "waits", true, "the service waits for its registration, and no run of ours explains it"},
 	{WATCHDOG_STEADY, WATCHDOG_EV_WHOLE, SAME, "all is well"},
 

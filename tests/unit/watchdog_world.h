@@ -83,7 +83,7 @@ static unsigned dice(struct world *world, unsigned below)
 
 static struct watchdog_time time_of(const struct world *world)
 {
-	struct watchdog_time now = {.boot_ms = world->now_ms - (int64_t)world->boots * 3000000 + 1000, .wall_ms = 1790000000000 + world->now_ms + world->clock_ms};
+	struct watchdog_time now = {.boot_ms = world->now_ms - (int64_t)world->boots * 9000000, .wall_ms = 1790000000000 + world->now_ms + world->clock_ms};
 
 	snprintf(now.boot_id, sizeof now.boot_id, "boot-%u", world->boots);
 	return now;
@@ -110,9 +110,10 @@ static void hear(void *context, const struct watchdog_news *news)
 {
 	struct member *member = context;
 
-	add_word(member->said, sizeof member->said, "%s", news->name);
 	if (strcmp(news->name, "verdict") == 0)
-		add_word(member->said, sizeof member->said, "(%s)", watchdog_verdict_name(member->w.verdict));
+		add_word(member->said, sizeof member->said, "verdict:%s", watchdog_verdict_name(member->w.verdict));
+	else
+		add_word(member->said, sizeof member->said, "%s", news->name);
 	member->alarms += news->notify;
 	if (!news->sentence[0] || !news->next[0] || !news->evidence[0] || strlen(news->sentence) >= WATCHDOG_SENTENCE_BYTES - 1)
 		abort();
@@ -441,24 +442,22 @@ static void job_tick(struct member *member)
 		return;
 	for (unsigned i = 0; i < MEMBERS; i++)
 		whole = whole && world->members[i].started && !world->members[i].waits && world->members[i].collections > 0;
-	if (world->kill_in_action && !member->agent_down && world->now_ms + 5000 >= job->end_ms) {
+	if (world->kill_in_action && member->number == 0 && !member->agent_down) {
 		world->kill_in_action = false;
 		agent_stop(member);
-		job->runs = false;
-		world->grant_run[0] = '\0';
-		member->step = false;
-		return;
 	}
 	if (job->kind == WATCHDOG_RUN && job->exit_code == 0 && world->exit_forced < 0 && whole && strcmp(world->grant_run, job->run) == 0 && world->now_ms + 1700000 > job->end_ms)
 		job->end_ms = world->now_ms;
-	if (world->now_ms < job->end_ms || member->agent_down)
+	if (!job->runs || world->now_ms < job->end_ms)
 		return;
-	if (job->kind == WATCHDOG_RUN && !whole && job->exit_code == 0)
+	if (job->kind == WATCHDOG_RUN && !whole && job->exit_code == 0 && world->exit_forced < 0)
 		job->exit_code = 5;
 	if (strcmp(world->grant_run, job->run) == 0)
 		world->grant_run[0] = '\0';
 	job->runs = member->step = false;
 	snprintf(sentence, sizeof sentence, "ended with %d", job->exit_code);
+	if (member->agent_down)
+		return;
 	add_word(member->done, sizeof member->done, "=%d", job->exit_code);
 	watchdog_take_end(&member->w, job->exit_code, job->exit_code == 6 ? world->grant_run[0] ? world->grant_by : world->hold : sentence, &now);
 	agent_turn(member);
@@ -484,7 +483,7 @@ static void others_tick(struct world *world)
 
 static void world_init(struct world *world, enum watchdog_policy policy, bool pushes, unsigned seed)
 {
-	*world = (struct world){.now_ms = 1000000, .policy = policy, .pushes = pushes, .has_log = true, .has_group = true, .seed = seed, .store = true, .exit_forced = -1};
+	*world = (struct world){.now_ms = 10000000, .policy = policy, .pushes = pushes, .has_log = true, .has_group = true, .seed = seed, .store = true, .exit_forced = -1};
 	world->heartbeat_ms = world->now_ms + 1000 * dice(world, 300);
 	for (unsigned i = 0; i < MEMBERS; i++) {
 		struct member *member = &world->members[i];
