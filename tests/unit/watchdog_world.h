@@ -1,5 +1,5 @@
-/* A group of three appliances with their peering and management server, and an agent's watchdog for each, in virtual time: what happens is a script, what was said and done is kept as text.
- * The watchdogs are the real ones; they are called as the engine calls them. */
+/* A group of three appliances with their peering and management server, and an agent's watchdog for each, in virtual time: what happens is a script, what was said and
+ * done is kept as text. The watchdogs are the real ones; they are called as the engine calls them. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ struct member {
 	struct job job;
 	char kept[KEPT_BYTES];
 	size_t kept_bytes, kept_most;
-	unsigned looks, alarms, actions;
+	unsigned looks, alarms, heard, actions;
 	char said[4096], done[512];
 };
 
@@ -51,7 +51,7 @@ struct world {
 	bool store, split, no_quorum, suspended_agents;
 	int64_t suspended_until_ms;
 	enum { PERSIST_MEMORY, PERSIST_LOCAL, PERSIST_RAID } persistence;
-	enum { SERVER_NORMAL, SERVER_SILENT_, SERVER_HIDES, SERVER_NEVER } server;
+	enum { SERVER_NORMAL, SERVER_SILENT_, SERVER_HIDES, SERVER_NEVER, SERVER_LAZY } server;
 	int64_t heartbeat_ms, event_ms, heal_ms; /* the next heartbeat; an event beside them; the end of another's run */
 	char grant_run[WATCHDOG_RUN_BYTES], grant_by[WATCHDOG_NAME_BYTES], hold[WATCHDOG_NAME_BYTES];
 	int exit_forced;          /* of actions; -1: as it goes */
@@ -115,17 +115,18 @@ static void hear(void *context, const struct watchdog_news *news)
 	else
 		add_word(member->said, sizeof member->said, "%s", news->name);
 	member->alarms += news->notify;
+	member->heard++;
 	if (!news->sentence[0] || !news->next[0] || !news->evidence[0] || strlen(news->sentence) >= WATCHDOG_SENTENCE_BYTES - 1)
 		abort();
 	if (member->world->verbose)
-		fprintf(stderr, "  %8.1f gw%u %s%s: %s | %s | %s\n", (double)member->world->now_ms / 1000, member->number + 1, news->notify ? "! " : "", news->name, news->sentence, news->next,
-			news->evidence);
+		fprintf(stderr, "  %8.1f gw%u %s%s: %s | %s | %s\n", (double)member->world->now_ms / 1000, member->number + 1, news->notify ? "! " : "",
+			news->name, news->sentence, news->next, news->evidence);
 }
 
 static void say_line(struct member *member, enum line_event event, bool ours)
 {
 	member->last_line = event;
-	if (member->agent_down || member->line_count == LINES_MAX)
+	if (member->agent_down || !member->world->has_log || member->line_count == LINES_MAX)
 		return;
 	member->lines[member->line_count].event = event;
 	member->lines[member->line_count].ours = ours;
@@ -299,6 +300,7 @@ static void restart(struct member *member, bool reload, unsigned answers_s)
 {
 	struct world *world = member->world;
 	bool alone = true;
+	unsigned count;
 
 	service_stop(member);
 	member->off = false;
@@ -316,9 +318,10 @@ static void restart(struct member *member, bool reload, unsigned answers_s)
 		world->store = false;
 	if (!alone && answers_s >= 15 && member->number == world->primary)
 		world->primary = (world->primary + 1) % MEMBERS;
+	count = member->line_count;
 	say_line(member, LINE_RESTARTED, false);
-	if (member->line_count > 0)
-		member->lines[member->line_count - 1].at_ms = member->peers_ms - 5000;
+	if (member->line_count > count)
+		member->lines[count].at_ms = member->peers_ms - 5000;
 }
 
 static void resynchronise(struct member *member)
@@ -374,7 +377,7 @@ static void server_tick(struct world *world)
 		world->heartbeat_ms += 300000;
 	if (event)
 		world->event_ms = 0;
-	if ((due || event) && world->server != SERVER_SILENT_)
+	if (event ? world->server != SERVER_SILENT_ : due && world->server != SERVER_SILENT_ && world->server != SERVER_LAZY)
 		server_event(world);
 }
 
@@ -422,6 +425,7 @@ static void action_begin(struct member *member, const char *run)
 		job->end_ms = world->now_ms + 1800000; /* or when the group is whole */
 		world->store = false;
 		world->flushes++;
+		world->event_ms = world->now_ms + 20000;
 	}
 	for (unsigned i = 0; i < MEMBERS; i++)
 		if (&world->members[i] == member || world->policy == WATCHDOG_RUN) {
@@ -452,7 +456,8 @@ static void job_tick(struct member *member)
 		return;
 	if (job->kind == WATCHDOG_RUN && !whole && job->exit_code == 0 && world->exit_forced < 0)
 		job->exit_code = 5;
-	if (strcmp(world->grant_run, job->run) == 0)
+	/* An incomplete run keeps its grant until it is resumed. */
+	if (strcmp(world->grant_run, job->run) == 0 && job->exit_code != 5)
 		world->grant_run[0] = '\0';
 	job->runs = member->step = false;
 	snprintf(sentence, sizeof sentence, "ended with %d", job->exit_code);
@@ -551,6 +556,7 @@ static void world_do(struct world *world, const char *verb, long number)
 	else if (VERB("silent")) world->server = SERVER_SILENT_;
 	else if (VERB("hides")) world->server = SERVER_HIDES;
 	else if (VERB("never")) world->server = SERVER_NEVER;
+	else if (VERB("lazy")) world->server = SERVER_LAZY; /* it sends only what it is made to send */
 	else if (VERB("beat")) world->heartbeat_ms = world->now_ms + number * 1000;
 	else if (VERB("exit")) world->exit_forced = (int)number;
 	else if (VERB("kill-in-action")) world->kill_in_action = true;
