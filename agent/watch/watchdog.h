@@ -43,7 +43,7 @@ enum {
 	WATCHDOG_NEXT_BYTES = 256,
 	WATCHDOG_EVIDENCE_BYTES = 512,
 	WATCHDOG_BOOT_BYTES = 40,          /* a boot id of Linux and its NUL */
-	WATCHDOG_KEPT_MAX_BYTES = 2048,    /* of what watchdog_save() writes */
+	WATCHDOG_KEPT_MAX_BYTES = 2560,    /* of what watchdog_save() writes */
 };
 
 enum watchdog_policy { WATCHDOG_OBSERVE, WATCHDOG_NUDGE, WATCHDOG_BOUNCE, WATCHDOG_RUN }; /* = enum config_on_reboot */
