@@ -29,7 +29,7 @@ static enum watchdog_state target(const struct watchdog_row *row)
 	return row->next == WATCHDOG_STATE_COUNT ? row->state : row->next;
 }
 
-/* "nudge, run"; "nothing". */
+/* "nudge, run"; "none". */
 static const char *actions(enum watchdog_verdict verdict, char out[40])
 {
 	struct buf buf;
@@ -38,7 +38,7 @@ static const char *actions(enum watchdog_verdict verdict, char out[40])
 	for (int policy = 0; policy <= WATCHDOG_RUN; policy++)
 		if (watchdog_acts((enum watchdog_policy)policy, verdict))
 			(void)buf_printf(&buf, "%s%s", buf.len > 0 ? ", " : "", watchdog_policy_name((enum watchdog_policy)policy));
-	return buf.len > 0 ? out : "nothing";
+	return buf.len > 0 ? out : "none";
 }
 
 static void text_rows(FILE *out, enum watchdog_state state)
@@ -68,7 +68,7 @@ void explain_watchdog_text(FILE *out)
 		(void)fprintf(out, "    %-8s %s\n", watchdog_cause_name((enum watchdog_cause)i), watchdog_cause_sentence((enum watchdog_cause)i));
 	(void)fputs("\nVerdicts, the settings of on_reboot that act on them, and the command that helps:\n", out);
 	for (int i = 1; i < WATCHDOG_VERDICT_COUNT; i++)
-		(void)fprintf(out, "    %-16s %s\n%21sacts: %s\n%21snext: %s\n", watchdog_verdict_name((enum watchdog_verdict)i), watchdog_verdict_sentence((enum watchdog_verdict)i), "",
+		(void)fprintf(out, "    %-16s %s\n%21sacted on by: %s\n%21snext: %s\n", watchdog_verdict_name((enum watchdog_verdict)i), watchdog_verdict_sentence((enum watchdog_verdict)i), "",
 			      actions((enum watchdog_verdict)i, buf), "", watchdog_verdict_next((enum watchdog_verdict)i));
 	(void)fputs("\nLimits that are not configured:\n", out);
 	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)

@@ -140,6 +140,7 @@ static void begin_episode(struct watchdog *w, enum watchdog_cause cause, const s
 	w->group.known = false;
 	forget_deadlines(w);
 	own->tries = 0;
+	own->blocker = 0;
 	own->retry_ms = own->doubt_ms = 0;
 	own->told = WATCHDOG_NO_VERDICT;
 	own->restarted = own->renewed = own->blind = own->again = false;
@@ -149,11 +150,9 @@ static void begin_episode(struct watchdog *w, enum watchdog_cause cause, const s
 static void end_episode(struct watchdog *w)
 {
 	w->waiting = w->accepted = w->acted = false;
-	w->own.restarted = w->own.again = w->own.renewed = w->own.blind = false;
+	w->own.restarted = w->own.again = w->own.renewed = false;
 	w->own.doubt_ms = 0;
 	w->cause = WATCHDOG_CAUSE_NONE;
-	if (w->last.collections >= 0)
-		w->collections_before = w->last.collections;
 }
 
 static enum watchdog_cause cause_of(enum watchdog_event event)
@@ -183,12 +182,18 @@ static void apply(struct watchdog *w, enum watchdog_event event, const char *det
 {
 	const struct watchdog_row *row = watchdog_row(w->state, event);
 	enum watchdog_state from = w->state, to = row->next == WATCHDOG_STATE_COUNT ? from : row->next;
-	bool quiet = event == WATCHDOG_EV_WHOLE && (w->cause == WATCHDOG_CAUSE_FOUND) && w->own.told == WATCHDOG_NO_VERDICT;
+	bool quiet = event == WATCHDOG_EV_WHOLE && w->cause == WATCHDOG_CAUSE_FOUND && w->own.told == WATCHDOG_NO_VERDICT;
 
 	if (from == WATCHDOG_STEADY && to != from && event != WATCHDOG_EV_RESTARTED)
 		begin_episode(w, cause_of(event), now);
 	if (to != from || event == WATCHDOG_EV_RESTARTED)
 		enter(w, to, now);
+	if (event == WATCHDOG_EV_BLOCKED) {
+		uint32_t blocker = crc32_of(detail, strlen(detail));
+
+		quiet = w->own.blocker == blocker; /* told in this episode */
+		w->own.blocker = blocker;
+	}
 	if (row->name || to != from)
 		tell(w, row, detail, next ? next : next_of(w), row->notify && !quiet);
 	if (to == WATCHDOG_STEADY && from != to)
@@ -197,9 +202,10 @@ static void apply(struct watchdog *w, enum watchdog_event event, const char *det
 
 /* ---- who else is at work */
 
+/* A run that this watchdog started and that left its grant behind is another one, too. */
 static bool is_other(const struct watchdog *w, const struct watchdog_standing *standing)
 {
-	return standing->grant_run[0] != '\0' && strcmp(standing->grant_run, w->action_run) != 0;
+	return standing->grant_run[0] != '\0' && !(w->state == WATCHDOG_ACTING && strcmp(standing->grant_run, w->action_run) == 0);
 }
 
 /* Somebody's doing explains what is seen. */
@@ -276,8 +282,8 @@ static bool has_started(int64_t before_s, int64_t now_s, int64_t between_s)
 		return false;
 	if (now_s < before_s - WATCHDOG_ROUNDING_S)
 		return true;
-	/* Younger than the last look at it; but a young appliance that stood still looks like that, too. */
-	return before_s > WATCHDOG_STUN_S && now_s + WATCHDOG_ROUNDING_S <= between_s;
+	/* Younger than the last look at it; but a young one that stood still for a while looks like that, too. */
+	return now_s + WATCHDOG_ROUNDING_S <= between_s && now_s + WATCHDOG_STUN_S <= before_s + between_s;
 }
 
 /* CAUSE_REBOOT, CAUSE_RELOAD or CAUSE_NONE. */
@@ -340,10 +346,15 @@ static bool is_fewer(const struct watchdog *w, const struct watchdog_look *look)
 	return look->collections >= 0 && look->collections < w->collections_before;
 }
 
-/* In an episode. Without a restart, fewer collections are judged as in the steady state. */
+/* Nothing in this episode can have cost collections: they are judged as in the steady state. */
+static bool is_unconcerned(const struct watchdog *w)
+{
+	return w->cause == WATCHDOG_CAUSE_NONE || w->cause == WATCHDOG_CAUSE_AWAY || w->cause == WATCHDOG_CAUSE_FOUND;
+}
+
 static bool is_lacking(const struct watchdog *w, const struct watchdog_look *look, const struct watchdog_time *now)
 {
-	if (!is_fewer(w, look) || w->cause == WATCHDOG_CAUSE_NONE || w->cause == WATCHDOG_CAUSE_AWAY || w->cause == WATCHDOG_CAUSE_FOUND)
+	if (!is_fewer(w, look) || is_unconcerned(w))
 		return false;
 	return !(w->own.renewed && look->collections > 0 && is_quiet(w, now, (int64_t)w->settings.heartbeat_s * 1000));
 }
@@ -479,7 +490,10 @@ static void judge(struct watchdog *w, const struct watchdog_standing *standing, 
 			pronounce(w, verdict_of(w), now);
 		return;
 	case WATCHDOG_STANDBACK:
-		if (watchdog_verdict_lack(w->verdict) != WATCHDOG_EV_WAITS || has_heard_group(w, now))
+		/* Told that they do not end: once. */
+		if (w->own.told == w->verdict)
+			set_deadline(w, now->boot_ms);
+		else if (watchdog_verdict_lack(w->verdict) != WATCHDOG_EV_WAITS || has_heard_group(w, now))
 			pronounce(w, verdict_of(w), now);
 		return;
 	default:
@@ -520,8 +534,10 @@ static void judge_steady(struct watchdog *w, const struct watchdog_time *now)
 	if (explained && !own->completed)
 		return;
 	w->waiting = w->accepted = false;
-	if (!is_fewer(w, &w->last) || explained || (!w->settings.has_log && collections > 0)) {
+	/* Without a log, or where lines may have been missed, some that are gone were removed by somebody; all of them were lost. */
+	if (!is_fewer(w, &w->last) || explained || ((!w->settings.has_log || own->blind) && collections > 0)) {
 		own->doubt_ms = 0;
+		own->blind = false;
 		set_before(w, collections);
 		return;
 	}
@@ -546,9 +562,11 @@ static const char *how(const struct watchdog *w, char out[WATCHDOG_EVIDENCE_BYTE
 	else
 		(void)buf_add_string(&buf, "by itself");
 	if (w->last.collections >= 0)
-		(void)buf_printf(&buf, "; %" PRId64 " collections", w->last.collections);
+		(void)buf_printf(&buf, "; collections: %" PRId64, w->last.collections);
 	if (w->last.collections >= 0 && w->collections_before >= 0)
-		(void)buf_printf(&buf, ", %" PRId64 " before", w->collections_before);
+		(void)buf_printf(&buf, ", before: %" PRId64, w->collections_before);
+	if (is_fewer(w, &w->last))
+		(void)buf_add_string(&buf, is_unconcerned(w) ? "; whether that is a loss is judged next" : "; no more was delivered");
 	if (w->cause == WATCHDOG_CAUSE_PEERING && w->last.memory && !w->waiting)
 		(void)buf_add_string(&buf, "; but the peering keeps its store in memory: the service runs on what it had loaded, and a loss of the store would show only at its next restart");
 	return out;
@@ -557,6 +575,7 @@ static const char *how(const struct watchdog *w, char out[WATCHDOG_EVIDENCE_BYTE
 static void take_whole(struct watchdog *w, bool briefly, const struct watchdog_time *now)
 {
 	char detail[WATCHDOG_EVIDENCE_BYTES];
+	bool concerned;
 
 	if (briefly) {
 		apply(w, WATCHDOG_EV_GAP, NULL, NULL, now);
@@ -565,9 +584,14 @@ static void take_whole(struct watchdog *w, bool briefly, const struct watchdog_t
 	}
 	if (w->own.whole_ms == 0)
 		w->own.whole_ms = now->boot_ms;
-	if (w->cause != WATCHDOG_CAUSE_AWAY && w->cause != WATCHDOG_CAUSE_FOUND && now->boot_ms - w->own.whole_ms < WATCHDOG_QUIET_MS)
+	if (!is_unconcerned(w) && now->boot_ms - w->own.whole_ms < WATCHDOG_QUIET_MS)
 		return;
+	concerned = !is_unconcerned(w);
 	apply(w, WATCHDOG_EV_WHOLE, how(w, detail), NULL, now);
+	if (concerned)
+		set_before(w, w->last.collections);
+	else
+		judge_steady(w, now);
 }
 
 /* The verdict stands, or is another one by now. */
@@ -578,7 +602,7 @@ static void take_still(struct watchdog *w, const struct watchdog_time *now)
 
 	if (verdict != w->verdict)
 		pronounce(w, verdict, now);
-	if (w->settings.has_group && waits && (!known || verdict == WATCHDOG_GROUP_WAITS) && now->boot_ms - w->own.group_ms >= (int64_t)WATCHDOG_GROUP_EVERY_S * 1000)
+	if (w->settings.has_group && waits && now->boot_ms - w->own.group_ms >= (int64_t)WATCHDOG_GROUP_EVERY_S * 1000)
 		w->own.ask_group = true;
 }
 
@@ -733,7 +757,6 @@ void watchdog_take_end(struct watchdog *w, int exit_code, const char *sentence, 
 		return;
 	w->action_exit = exit_code;
 	w->own.again = false;
-	w->own.told = WATCHDOG_NO_VERDICT; /* that it did not help is worth telling */
 	w->own.renewed = true;
 	w->own.completed = false;
 	if (exit_code == 6) {
@@ -742,6 +765,8 @@ void watchdog_take_end(struct watchdog *w, int exit_code, const char *sentence, 
 	} else {
 		forget_deadlines(w);
 	}
+	if (exit_code != 6 || w->acted)
+		w->own.told = WATCHDOG_NO_VERDICT; /* that it did not help is worth telling */
 	(void)snprintf(detail, sizeof detail, "exit %d%s%.300s", exit_code, sentence && sentence[0] ? ", " : "", sentence ? sentence : "");
 	apply(w, event, detail, end_next(w, exit_code, next), now);
 	want_look(w, now->boot_ms);
@@ -854,7 +879,7 @@ void watchdog_wake(struct watchdog *w, bool runs, const struct watchdog_time *no
 
 	memcpy(w->since.boot_id, now->boot_id, sizeof w->since.boot_id);
 	memcpy(w->episode.boot_id, now->boot_id, sizeof w->episode.boot_id);
-	own->blind = w->state != WATCHDOG_STEADY;
+	own->blind = true;
 	if (is_waited_for(w->state))
 		w->deadline_ms = most(w->deadline_ms, now->boot_ms + WATCHDOG_WAKE_MS);
 	if (w->state != WATCHDOG_ACTING || runs)

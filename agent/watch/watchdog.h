@@ -225,12 +225,13 @@ struct watchdog {
 		int64_t want_ms;         /* a look beside the usual ones; INT64_MAX none */
 		int64_t kept_ms;         /* watchdog_save() was last wished for */
 		unsigned tries;
+		uint32_t blocker;        /* check sum of who was last told to be in the way; 0 nobody */
 		enum watchdog_verdict told;  /* last, in this episode */
 		bool restarted;          /* in this episode, seen by an uptime */
 		bool again;              /* ... while an action was under way */
 		bool completed;          /* no other line since */
 		bool renewed;            /* after a verdict or an action: what transactions bring from now on is what the management server has */
-		bool blind;              /* lines may have been missed: the engine was down in this episode */
+		bool blind;              /* lines may have been missed: the engine was down */
 		bool away_told, looking, at_work, granted, ask_group, asked_group, aged, changed;
 		char trouble[WATCHDOG_EVIDENCE_BYTES]; /* why the last look was in vain */
 		char run[WATCHDOG_RUN_BYTES];  /* the next action's */

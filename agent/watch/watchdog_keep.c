@@ -54,6 +54,7 @@ static const struct field {
 	{"action_run", TEXT, AT(action_run), WATCHDOG_RUN_BYTES},
 	{"action_exit", CODE, AT(action_exit), 0},
 	{"tries", WORD, AT(own.tries), WATCHDOG_TRIES_MAX},
+	{"blocker", WORD, AT(own.blocker), UINT32_MAX},
 	{"acted", FLAG, AT(acted), 0},
 	{"waiting", FLAG, AT(waiting), 0},
 	{"accepted", FLAG, AT(accepted), 0},

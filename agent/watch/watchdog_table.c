@@ -69,7 +69,7 @@ static const struct watchdog_row rows[] = {
 	{ANY, WATCHDOG_EV_RESTARTED, WATCHDOG_PEERING, "restarted", true, "the appliance has restarted"},
 	{ANY, WATCHDOG_EV_UNPEERED, WATCHDOG_PEERING, "peering", false, "the peering has not one primary and quorum any more"},
 	{ANY, WATCHDOG_EV_DOWN, WATCHDOG_SERVICE, "service", false, "the service is not enabled and up any more"},
-	{ANY, WATCHDOG_EV_WHOLE, WATCHDOG_STEADY, "recovered", true, "all is back: one primary and quorum, the service enabled and up, the configuration there"},
+	{ANY, WATCHDOG_EV_WHOLE, WATCHDOG_STEADY, "recovered", true, "all is back: one primary and quorum, the service enabled and up"},
 	{ANY, WATCHDOG_EV_DEADLINE, WATCHDOG_VERDICT, "verdict", true, "it did not come back in time"},
 	{ANY, WATCHDOG_EV_LINE_PEERING, SAME, "noted: the peering server or its monitor has restarted"},
 	{ANY, WATCHDOG_EV_LINE_WAITING, SAME, "noted: the service waits for its registration"},
