@@ -1,5 +1,5 @@
-/* Facts become events of the table (watchdog_table.c), one look at most a restart and one finding. Time is judged behind a fresh look only, so that no verdict rests on what was so before this host
- * was suspended, and never before the log could be read. */
+/* Facts become events of the table (watchdog_table.c): a look a restart, perhaps, and one finding. That time is over is judged behind a fresh look only, so that no verdict
+ * rests on what was so before this host was suspended. */
 #include "watch/watchdog.h"
 
 #include <inttypes.h>

@@ -2,7 +2,12 @@
  * opens, sends and sleeps nothing. A table over (state, event) decides, `drr-agent explain watchdog` prints it, and nothing decides beside it.
  *
  * An episode begins when something says that the appliance, or its peering, has restarted, or when it cannot be reached; it ends when all is back, or stays at a
- * verdict until the facts change. One action at most for each episode, and its intent is on disk before it begins (watchdog_save).
+ * verdict until the facts change. One action at most for each episode, and its intent is on disk before it begins (watchdog_save). A second restart begins a new one.
+ *
+ * A restart is an uptime that went back, or one that is younger than the last look at it; by boot_ms, across a boot of this host by wall_ms less WATCHDOG_CLOCK_STEP_S. An appliance whose clock
+ * stood still for WATCHDOG_STUN_S did not restart. Lines that say so begin an episode at once, and belong to the restart that the next look finds.
+ * Others at work (another run's grant, an open step here): what the log says then is their doing; what is so when they have ended is judged. Nothing is acted on before that.
+ * Fewer collections are no loss where the log tells of events and transactions.
  *
  * Source: the procedure's page on the watchdog; the codes are those of watch/line.h. */
 #ifndef DRR_WATCH_WATCHDOG_H
@@ -30,7 +35,7 @@ enum {
 	WATCHDOG_EXPLAINED_S = 120,        /* a completed transaction explains what is seen within this */
 	WATCHDOG_QUIET_MS = 10000,         /* a look comes so long after the last completed transaction; all must be well for so long before an episode ends */
 	WATCHDOG_LATE_MS = 15000,          /* lines that others at work caused may be read so long after they have ended */
-	WATCHDOG_WAKE_MS = 30000,          /* what is awaited has at least this left after a stop of this host (suspended, stunned) or the engine's start: the log must be read first */
+	WATCHDOG_WAKE_MS = 30000,          /* what is awaited has at least this left after a stop of this host or the engine's start: the log must be read first */
 	WATCHDOG_LOOK_LOST_MS = 60000,     /* a look without an answer, not even one in vain, is asked for again */
 	WATCHDOG_GROUP_LIMIT_S = 75,       /* the answer to a question for the group */
 	WATCHDOG_GROUP_EVERY_S = 300,      /* it is asked again while a verdict rests on it */
@@ -88,8 +93,8 @@ enum watchdog_verdict {
 	WATCHDOG_NOT_BACK,         /* an event was accepted, the configuration did not come back in time */
 	WATCHDOG_VERDICT_COUNT
 };
-/* The first six are never acted on: told, with the command that helps. The others call for the policy's action: nudge and run for each of them; bounce not for SERVER_SILENT, where it would
- * only take down a service that cannot be registered. (A run makes the management server send an event, too, so it is allowed there.) */
+/* The first six are never acted on: told, with the command that helps. The others call for the policy's action: nudge and run for each of them; bounce not for SERVER_SILENT, where it would only
+ * take down a service that nobody registers. (A run makes the management server send an event, too.) */
 
 struct watchdog_settings {
 	enum watchdog_policy policy;
@@ -137,12 +142,13 @@ struct watchdog_group {
 
 /* A sentence for the events, the log and the notification. */
 struct watchdog_news {
-	const char *name; /* of the event: restarted, away, back, peering, service, waits, accepted, recovered, verdict, standback, action, action-ended, ... */
+	const char *name; /* of the event: restarted, peering-restarted, lost, away, gap, back, peering, service, waits, accepted, setback, config, recovered, verdict, standback, free, action, action-ended */
 	char sentence[WATCHDOG_SENTENCE_BYTES], next[WATCHDOG_NEXT_BYTES], evidence[WATCHDOG_EVIDENCE_BYTES];
 	bool notify;      /* worth waking somebody: begin and end of an episode, verdicts, actions */
 };
 
-/* What is wanted now. */
+/* What is wanted now. LOOK and GROUP are said once; a look that brings nothing, not even one in vain, is asked for again after WATCHDOG_LOOK_LOST_MS, the group's answer is not waited for longer than
+ * WATCHDOG_GROUP_LIMIT_S. ACT is said in each turn until watchdog_begin(). */
 struct watchdog_wish {
 	bool look;        /* ask the appliance; then watchdog_take_look() */
 	bool group;       /* ask the others; then watchdog_take_group() */
@@ -174,7 +180,7 @@ void watchdog_take_group(struct watchdog *w, const struct watchdog_group *group,
 void watchdog_begin(struct watchdog *w, const struct watchdog_time *now);
 /* It has ended, with EXIT_CODE of the table in the contract (6: another run or a hold: it stands back, and says who; the episode's action is not used up then). SENTENCE: its last word. */
 void watchdog_take_end(struct watchdog *w, int exit_code, const char *sentence, const struct watchdog_time *now);
-/* Deadlines and grants: call it when watchdog_deadline() is reached, and when STANDING has changed. */
+/* Deadlines and grants: call it when watchdog_deadline() is reached, when STANDING has changed, and behind each watchdog_take_...(). */
 struct watchdog_wish watchdog_turn(struct watchdog *w, const struct watchdog_standing *standing, const struct watchdog_time *now);
 /* In boot_ms; INT64_MAX: nothing is awaited. */
 int64_t watchdog_deadline(const struct watchdog *w);
