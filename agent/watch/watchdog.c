@@ -506,7 +506,7 @@ static void judge(struct watchdog *w, const struct watchdog_standing *standing, 
 static void schedule(struct watchdog *w, const struct watchdog_time *now)
 {
 	bool at_ease = w->state == WATCHDOG_STEADY && w->settings.pushes && w->own.doubt_ms == 0;
-	int64_t pause_ms = is_waited_for(w->state) ? WATCHDOG_LOOK_RECOVER_MS : w->state == WATCHDOG_STEADY ? WATCHDOG_LOOK_STEADY_MS : WATCHDOG_LOOK_VERDICT_MS;
+	int64_t pause_ms = is_waited_for(w->state) || w->own.whole_ms > 0 ? WATCHDOG_LOOK_RECOVER_MS : w->state == WATCHDOG_STEADY ? WATCHDOG_LOOK_STEADY_MS : WATCHDOG_LOOK_VERDICT_MS;
 
 	w->own.looking = false;
 	if (w->own.want_ms <= now->boot_ms)
@@ -804,7 +804,8 @@ static void turn_state(struct watchdog *w, const struct watchdog_standing *stand
 		apply(w, WATCHDOG_EV_FREE, NULL, NULL, now);
 		want_look(w, most(now->boot_ms, w->own.free_ms));
 	}
-	if (w->state != WATCHDOG_VERDICT || !wants_action(w) || waits)
+	/* Not while it perhaps comes back by itself. */
+	if (w->state != WATCHDOG_VERDICT || !wants_action(w) || waits || w->own.whole_ms > 0)
 		return;
 	if (is_occupied(w, standing) || held) {
 		block(w, standing, now);

@@ -281,6 +281,47 @@ static void the_intent_is_saved_and_never_repeated(void **test)
 	}
 }
 
+/* The lines of a boot begin its episode; the look that finds the restart goes on with it. */
+static void an_episode_begins_with_its_first_sign(void **test)
+{
+	struct member *gw1 = &world.members[0];
+
+	world_init(&world, WATCHDOG_OBSERVE, true, 7);
+	world_play(&world, "600 quick 1;", 640);
+	assert_int_equal(gw1->w.restarts, 1);
+	assert_int_equal(gw1->w.cause, WATCHDOG_CAUSE_RELOAD);
+	assert_true(gw1->w.episode.boot_ms <= gw1->peers_ms - 5000 + 800);
+	/* One that comes later is another. */
+	world_play(&world, "10 quick 1;", 60);
+	assert_int_equal(gw1->w.restarts, 2);
+	assert_true(gw1->w.episode.boot_ms > gw1->reloaded_ms);
+}
+
+/* Settings that call for an action on what was seen a while ago: first a look, and perhaps there is nothing to do any more. */
+static void only_what_is_so_now_is_acted_on(void **test)
+{
+	struct member *gw1 = &world.members[0];
+	struct watchdog_settings settings;
+
+	world_init(&world, WATCHDOG_OBSERVE, true, 7);
+	world_play(&world, "590 hides 1; 600 quick 1;", 1200);
+	assert_int_equal(gw1->w.state, WATCHDOG_VERDICT);
+	while (gw1->look_ms != 0 || time_of(&world).boot_ms - gw1->w.own.looked_ms < 20000)
+		world_tick(&world);
+	world.policy = WATCHDOG_RUN;
+	settings = settings_of(&world);
+	watchdog_set(&gw1->w, &settings);
+	gw1->waits = false;
+	gw1->collections = COLLECTIONS;
+	say_line(gw1, LINE_COMPLETED, false);
+	gw1->lines[gw1->line_count - 1].at_ms += 5000;
+	agent_turn(gw1);
+	assert_int_equal(gw1->actions, 0);
+	world_play(&world, "", 120);
+	assert_int_equal(gw1->actions, 0);
+	assert_int_equal(gw1->w.state, WATCHDOG_STEADY);
+}
+
 /* A name is cut and cleaned, not the time behind it. */
 static void run_ids_are_ids(void **test)
 {
@@ -333,6 +374,8 @@ int main(void)
 		cmocka_unit_test(a_peering_in_memory_that_restarts_alone),
 		cmocka_unit_test(standing_back_says_for_whom_and_what_helps),
 		cmocka_unit_test(the_intent_is_saved_and_never_repeated),
+		cmocka_unit_test(an_episode_begins_with_its_first_sign),
+		cmocka_unit_test(only_what_is_so_now_is_acted_on),
 		cmocka_unit_test(run_ids_are_ids),
 		cmocka_unit_test(one_look_at_a_time),
 	};

@@ -563,6 +563,7 @@ static void world_do(struct world *world, const char *verb, long number)
 	else if (VERB("no-group")) { world->has_group = false; for (unsigned i = 0; i < MEMBERS; i++) world->members[i].w.settings.has_group = false; }
 	else if (VERB("no-log")) { world->has_log = false; for (unsigned i = 0; i < MEMBERS; i++) world->members[i].w.settings.has_log = false; }
 	else if (VERB("only-reload")) m->only_reload = true;
+	else if (VERB("partly")) { say_line(m, LINE_ACCEPTED, false); m->collections = COLLECTIONS - 1; m->waits = false; m->resync_ms = 0; say_line(m, LINE_COMPLETED, false); }
 	else if (VERB("remove-api")) { say_line(m, LINE_ACCEPTED, false); m->collections--; say_line(m, LINE_COMPLETED, false); }
 	else {
 		fprintf(stderr, "no such verb: %s\n", verb);
