@@ -4,8 +4,8 @@
  * An episode begins when something says that the appliance, or its peering, has restarted, or when it cannot be reached; it ends when all is back, or stays at a
  * verdict until the facts change. One action at most for each episode, and its intent is on disk before it begins (watchdog_save). A second restart begins a new one.
  *
- * A restart is an uptime that went back, or one that is younger than the last look at it; by boot_ms, across a boot of this host by wall_ms less WATCHDOG_CLOCK_STEP_S. An appliance whose clock
- * stood still for WATCHDOG_STUN_S did not restart. Lines that say so begin an episode at once, and belong to the restart that the next look finds.
+ * A restart is an uptime that went back, or one that is younger than the last look at it; by boot_ms, across a boot of this host by wall_ms less
+ * WATCHDOG_CLOCK_STEP_S. An appliance whose clock stood still for WATCHDOG_STUN_S did not restart. Lines that say so begin an episode at once, and belong to the restart that the next look finds.
  * Others at work (another run's grant, an open step here): what the log says then is their doing; what is so when they have ended is judged. Nothing is acted on before that.
  * Fewer collections are no loss where the log tells of events and transactions.
  *
@@ -93,8 +93,8 @@ enum watchdog_verdict {
 	WATCHDOG_NOT_BACK,         /* an event was accepted, the configuration did not come back in time */
 	WATCHDOG_VERDICT_COUNT
 };
-/* The first six are never acted on: told, with the command that helps. The others call for the policy's action: nudge and run for each of them; bounce not for SERVER_SILENT, where it would only
- * take down a service that nobody registers. (A run makes the management server send an event, too.) */
+/* The first six are never acted on: told, with the command that helps. The others call for the policy's action: nudge and run for each of them; bounce not for
+ * SERVER_SILENT, where it would only take down a service that nobody registers. (A run makes the management server send an event, too.) */
 
 struct watchdog_settings {
 	enum watchdog_policy policy;
@@ -147,8 +147,8 @@ struct watchdog_news {
 	bool notify;      /* worth waking somebody: begin and end of an episode, verdicts, actions */
 };
 
-/* What is wanted now. LOOK and GROUP are said once; a look that brings nothing, not even one in vain, is asked for again after WATCHDOG_LOOK_LOST_MS, the group's answer is not waited for longer than
- * WATCHDOG_GROUP_LIMIT_S. ACT is said in each turn until watchdog_begin(). */
+/* What is wanted now. LOOK and GROUP are said once; a look that brings nothing, not even one in vain, is asked for again after WATCHDOG_LOOK_LOST_MS, the
+ * group's answer is not waited for longer than WATCHDOG_GROUP_LIMIT_S. ACT is said in each turn until watchdog_begin(). */
 struct watchdog_wish {
 	bool look;        /* ask the appliance; then watchdog_take_look() */
 	bool group;       /* ask the others; then watchdog_take_group() */

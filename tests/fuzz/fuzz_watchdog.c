@@ -1,5 +1,5 @@
-/* Any text as what the watchdog has kept: refused, and nothing is changed; or taken, then it is written again as it was, and the watchdog goes on from it, whatever comes, without an action that it
- * does not know to be wanted. The check sum is put right, so that the fuzzer gets behind it; the first byte says what comes. */
+/* Any text as what the watchdog has kept: refused, and nothing is changed; or taken, then the watchdog goes on from it, whatever comes, and acts only where it may.
+ * The check sum is put right, so that the fuzzer gets behind it; the first byte says what comes. */
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>

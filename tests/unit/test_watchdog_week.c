@@ -1,5 +1,5 @@
-/* A week in which nothing is wrong, for each policy, with a log that comes by itself and one that is polled: deployments that add and remove APIs, short gaps, moments without quorum, stunned
- * appliances, restarts of the agent, steps of the clock, runs of others. Nobody is woken, nothing is done, nothing grows, and looks stay within what is declared. */
+/* A week in which nothing is wrong, for each policy, with a log that comes by itself and one that is polled: deployments that add and remove APIs, short gaps, moments without
+ * quorum, stunned appliances, restarts of the agent, steps of the clock, runs of others. Nobody is woken, nothing is done, nothing grows, and looks stay within what is declared. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
