@@ -273,7 +273,7 @@
  {"/ steady"},
  {""}},
 {"another's run, no restart, polled log",
- "600 grant 1; 610 lose 1; 620 toggle 1; 625 toggle 2; 630 toggle 3; 640 run-heals 300;", 3600, true,
+ "595 silent 1; 600 grant 1; 610 lose 1; 620 toggle 1; 625 toggle 2; 630 toggle 3; 640 run-heals 300;", 3600, true,
  {"/ steady"},
  {""}},
 {"another's run that ends and leaves it waiting",
