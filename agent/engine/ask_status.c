@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "engine/asking.h"
+#include "engine/kept.h"
 #include "engine/logbook.h"
 #include "engine/report.h"
 #include "engine/situation.h"
@@ -93,6 +94,12 @@ static void print_run(const struct json *top, const struct config *config)
 	say_known(top, "hold", "hold       by {hold.owner}: {hold.reason}\n");
 }
 
+static void print_watchdog(const struct json *top)
+{
+	say_known(top, "watchdog", "watchdog   {watchdog.state} since {watchdog.since}, on_reboot = {watchdog.policy}: {watchdog.sentence}\n");
+	say_known(top, "watchdog.next", "  next     {watchdog.next}\n");
+}
+
 /* Only where there is more than one. */
 static void print_ways(const struct json *top, const struct config *config)
 {
@@ -155,6 +162,7 @@ static void print_text(const struct json *top, const struct config *config)
 		say(top, "unsaved    the domain has configuration that was not saved\n");
 	print_log(top);
 	print_run(top, config);
+	print_watchdog(top);
 	print_agent(top);
 }
 
@@ -199,6 +207,7 @@ struct look {
 	struct asking asking;
 	struct asking_event log;
 	struct journal_state journal;
+	struct watchdog dog; /* as the daemon has kept it last */
 };
 
 /* The first three must be answered; what only some ways or some firmware can tell stays unknown. */
@@ -222,7 +231,7 @@ static int ask_all(struct look *s, struct error *error)
 int ask_status(const struct config *config, bool json, bool verbose)
 {
 	static struct look s;
-	struct error error = {0}, journal_error = {0};
+	struct error error = {0}, journal_error = {0}, ignored = {0};
 	int failed = ask_daemon(config, json);
 	struct json *top;
 	bool torn;
@@ -239,6 +248,10 @@ int ask_status(const struct config *config, bool json, bool verbose)
 		else
 			(void)report_error(&journal_error);
 		top = situation_json(&s.said);
+		if (kept_read(config, &s.dog, true, kept_tell_nobody, NULL, &ignored) > 0)
+			json_set(top, "watchdog", situation_watchdog(&s.dog));
+		else
+			json_set_null(top, "watchdog");
 		print(top, config, json);
 		json_free(top);
 	}

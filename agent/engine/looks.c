@@ -65,6 +65,8 @@ static void end_look(struct daemon *d, const struct error *why)
 	d->counts.looks_failed += why != NULL;
 	if (d->look_audits)
 		api_answer_audits(d, &audited.member, why);
+	else
+		over_take_look(d, why);
 }
 
 static bool goes_on(struct daemon *d)
@@ -113,6 +115,7 @@ static void begin_look(struct daemon *d, bool audits)
 	d->job = DAEMON_LOOK;
 	d->look_audits = audits;
 	d->look_stage = 0;
+	d->over.looked_at = clock_now();
 	d->counts.looks++;
 	(void)(audits ? start_audit_stage(d, &ignored) : start_question(d)); /* there is a first one */
 	look_turn(d); /* its first step: without it there is nothing to wait for */
@@ -147,5 +150,6 @@ void look_drop(struct daemon *d)
 	else
 		link_close(&d->runner.link);
 	audited.probing = false;
+	d->over.wants_look = true; /* behind what comes now */
 	d->job = DAEMON_IDLE;
 }

@@ -336,6 +336,17 @@ struct json *step_json(const struct daemon *d, const char *run, int op)
 	return op != STEP_PRECHECK && strcmp(state->run, run) == 0 ? situation_op(state, (enum journal_op)op) : NULL;
 }
 
+int step_exit(const struct daemon *d, const char *run, int op, const char **sentence)
+{
+	const struct journal_state *state = &d->runner.book.state;
+	bool present = is_present(d, run, op);
+
+	if (!present && (op == STEP_PRECHECK || strcmp(state->run, run) != 0 || state->ops[op].attempts == 0))
+		return -1;
+	*sentence = present ? d->step.sentence : state->ops[op].sentence;
+	return present ? d->step.exit_code : state->ops[op].exit_code;
+}
+
 bool step_is_over(const struct daemon *d, const char *run, int op)
 {
 	return !(d->step.state == STEP_RUNNING && is_present(d, run, op));

@@ -21,7 +21,7 @@ static struct dialogue_settings settings = {"admin", NULL, "apiconnect"};
 static struct { /* the appliance */
 	char domain[64], mode[64];
 	const char *manager, *service, *object; /* answers to show */
-	bool confirms, no_such_domain, stuck;
+	bool confirms, no_such_domain, stuck, empty; /* EMPTY: no API collections */
 	enum fault fault;
 	int at;           /* the line with the fault, counted from 0 behind the log-in */
 	int lines;
@@ -88,7 +88,7 @@ static bool obey(const char *line)
 		set_mode("config apic-gw-service");
 	else if (strncmp(line, "gateway-peering ", 16) == 0)
 		set_mode("config gateway-peering");
-	else if (strcmp(line, "show api-collection") == 0)
+	else if (strcmp(line, "show api-collection") == 0 && !box.empty)
 		say("api-collection: a [up]\r\n----\r\n x y\r\n\r\napi-collection: b [up]\r\n----\r\n x y\r\n");
 	else if (strcmp(line, "show logging target") == 0)
 		say("logging target: gwd-log [up]\r\n----\r\n type file\r\n event apic-gw-service debug\r\n");
@@ -442,6 +442,24 @@ static void no_command_without_an_object(void **state)
 	assert_int_equal(cli.effect, APPLIANCE_NO_EFFECT);
 }
 
+/* None shown is not the same as a firmware that does not know the command. */
+static void no_collections(void **state)
+{
+	begin();
+	assert_int_equal(run(APPLIANCE_ASK_COLLECTIONS), CLI_DONE);
+	assert_int_equal(facts.collections, 2);
+	assert_false(facts.shows_no_collections);
+	box.empty = true;
+	assert_int_equal(run(APPLIANCE_ASK_COLLECTIONS), CLI_DONE);
+	assert_int_equal(facts.collections, -1);
+	assert_true(facts.shows_no_collections);
+	box.fault = FAULT_UNKNOWN;
+	box.at = 0;
+	assert_int_equal(run(APPLIANCE_ASK_COLLECTIONS), CLI_DONE);
+	assert_int_equal(facts.collections, -1);
+	assert_false(facts.shows_no_collections);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,7 +470,7 @@ int main(void)
 		cmocka_unit_test(diag_may_be_missing),
 		cmocka_unit_test(the_object_is_chosen),
 		cmocka_unit_test(facts_are_filled),
-		cmocka_unit_test(no_command_without_an_object),
+		cmocka_unit_test(no_command_without_an_object), cmocka_unit_test(no_collections),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
