@@ -32,6 +32,7 @@ struct options {
 	struct run_request run;
 	struct audit_request audit;
 	struct cert_request cert;
+	const char *word; /* behind the verb */
 	bool connect, mermaid;
 };
 
@@ -72,7 +73,7 @@ static const struct verb {
 	{"cert", TAKES_CONFIG | TAKES_JSON | TAKES_CERT | TAKES_WORD, verb_cert, "init [--renew] [--names LIST] | csr | show [--json]",
 	 "key and certificate of the HTTPS endpoint; init and csr --client NAME --out DIR: of one that uses it"},
 	{"journal", TAKES_CONFIG | TAKES_JSON, verb_journal, "[--json]", "print the journal"},
-	{"explain", TAKES_JSON | TAKES_MERMAID, verb_explain, "[--mermaid|--json]", "the state table in sentences"},
+	{"explain", TAKES_JSON | TAKES_MERMAID | TAKES_WORD, verb_explain, "[run|watchdog] [--mermaid|--json]", "the state table of a run, or of the watchdog, in sentences"},
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
 	{"engine", TAKES_CONFIG | DROPS_USER, verb_engine, NULL, NULL}, /* NULL: for the supervisor only, not shown */
 	{"front", TAKES_CONFIG | DROPS_USER | OWN_JAIL, verb_front, NULL, NULL},
@@ -145,6 +146,7 @@ static int verb_cert(const struct options *options, const struct config *config)
 
 	(void)config; /* it reads it itself: a client's key needs none */
 	request.config_path = options->config_path;
+	request.word = options->word;
 	request.json = options->run.json;
 	return cert_execute(&request);
 }
@@ -156,13 +158,17 @@ static int verb_journal(const struct options *options, const struct config *conf
 
 static int verb_explain(const struct options *options, const struct config *config)
 {
+	bool watchdog = options->word && strcmp(options->word, "watchdog") == 0;
+
 	(void)config;
+	if (options->word && !watchdog && strcmp(options->word, "run") != 0)
+		return usage_error("explain takes run or watchdog; not ", options->word);
 	if (options->mermaid)
-		explain_mermaid(stdout);
+		(watchdog ? explain_watchdog_mermaid : explain_mermaid)(stdout);
 	else if (options->run.json)
-		explain_json(stdout);
+		(watchdog ? explain_watchdog_json : explain_json)(stdout);
 	else
-		explain_text(stdout);
+		(watchdog ? explain_watchdog_text : explain_text)(stdout);
 	return 0;
 }
 
@@ -336,7 +342,7 @@ static int parse(const struct verb *verb, int argc, char **argv, struct options 
 	if ((verb->takes & TAKES_AUDIT) && options->audit.path_count > AUDIT_MEMBERS_MAX)
 		return usage_error(verb->name, " takes at most eight members");
 	if ((verb->takes & TAKES_WORD) && optind < argc)
-		options->cert.word = argv[optind++];
+		options->word = argv[optind++];
 	return optind < argc ? usage_error("unexpected argument ", argv[optind]) : 0;
 }
 

@@ -1,4 +1,4 @@
-/* explain.h - the state table in sentences, as a diagram, and as data. */
+/* explain.h - the state tables, of a run and of the watchdog, in sentences, as a diagram, and as data. */
 #ifndef DRR_ENGINE_EXPLAIN_H
 #define DRR_ENGINE_EXPLAIN_H
 
@@ -7,5 +7,9 @@
 void explain_text(FILE *out);
 void explain_mermaid(FILE *out);
 void explain_json(FILE *out);
+
+void explain_watchdog_text(FILE *out);
+void explain_watchdog_mermaid(FILE *out);
+void explain_watchdog_json(FILE *out);
 
 #endif

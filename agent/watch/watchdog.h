@@ -2,7 +2,12 @@
  * opens, sends and sleeps nothing. A table over (state, event) decides, `drr-agent explain watchdog` prints it, and nothing decides beside it.
  *
  * An episode begins when something says that the appliance, or its peering, has restarted, or when it cannot be reached; it ends when all is back, or stays at a
- * verdict until the facts change. One action at most for each episode, and its intent is on disk before it begins (watchdog_save).
+ * verdict until the facts change. One action at most for each episode, and its intent is on disk before it begins (watchdog_save). A second restart begins a new one.
+ *
+ * A restart is an uptime that went back, or one that is younger than the last look at it; by boot_ms, across a boot of this host by wall_ms less
+ * WATCHDOG_CLOCK_STEP_S. An appliance whose clock stood still for WATCHDOG_STUN_S did not restart. Lines that say so begin an episode at once, and belong to the restart that the next look finds.
+ * Others at work (another run's grant, an open step here): what the log says then is their doing; what is so when they have ended is judged. Nothing is acted on before that.
+ * Fewer collections are no loss where the log tells of events and transactions.
  *
  * Source: the procedure's page on the watchdog; the codes are those of watch/line.h. */
 #ifndef DRR_WATCH_WATCHDOG_H
@@ -24,13 +29,26 @@ enum {
 	WATCHDOG_FIRST_LOOK_MS = 2000,     /* after the engine's start */
 	WATCHDOG_ACT_LIMIT_S = 4 * 3600,   /* an action whose end is not heard of within this counts as ended, how is not known */
 	WATCHDOG_KEEP_EVERY_S = 3600,      /* facts that only grew older are written again after this */
+	WATCHDOG_TRIES_MAX = 3,            /* actions of one episode that ended with 6 (another run or a hold); then it is told and left to people */
+	WATCHDOG_RETRY_S = 60,             /* behind such an end at least, and up to as much again, by the member's name: so that members that met do not meet again */
+	WATCHDOG_LOST_S = 120,             /* collections are fewer for so long, and no line explains it: lost */
+	WATCHDOG_EXPLAINED_S = 120,        /* a completed transaction explains what is seen within this */
+	WATCHDOG_QUIET_MS = 10000,         /* a look comes so long after the last completed transaction; all must be well for so long before an episode ends */
+	WATCHDOG_LATE_MS = 15000,          /* lines that others at work caused may be read so long after they have ended */
+	WATCHDOG_WAKE_MS = 30000,          /* what is awaited has at least this left after a stop of this host or the engine's start: the log must be read first */
+	WATCHDOG_LOOK_LOST_MS = 60000,     /* a look without an answer, not even one in vain, is asked for again */
+	WATCHDOG_GROUP_LIMIT_S = 75,       /* the answer to a question for the group */
+	WATCHDOG_GROUP_EVERY_S = 300,      /* it is asked again while a verdict rests on it */
+	WATCHDOG_ROUNDING_S = 2,           /* two uptimes differ by less than this: they do not differ */
+	WATCHDOG_STUN_S = 120,             /* an appliance's uptime may stand still for so long (a stunned virtual machine) */
+	WATCHDOG_CLOCK_STEP_S = 3600,      /* the wall clock may have been put forward by this across a boot of this host */
 	WATCHDOG_RUN_BYTES = 64,           /* JOURNAL_RUN_BYTES */
 	WATCHDOG_NAME_BYTES = 128,
 	WATCHDOG_SENTENCE_BYTES = 512,
 	WATCHDOG_NEXT_BYTES = 256,
 	WATCHDOG_EVIDENCE_BYTES = 512,
 	WATCHDOG_BOOT_BYTES = 40,          /* a boot id of Linux and its NUL */
-	WATCHDOG_KEPT_MAX_BYTES = 2048,    /* of what watchdog_save() writes */
+	WATCHDOG_KEPT_MAX_BYTES = 2560,    /* of what watchdog_save() writes */
 };
 
 enum watchdog_policy { WATCHDOG_OBSERVE, WATCHDOG_NUDGE, WATCHDOG_BOUNCE, WATCHDOG_RUN }; /* = enum config_on_reboot */
@@ -56,6 +74,7 @@ enum watchdog_cause { /* of an episode; what was noticed first */
 	WATCHDOG_CAUSE_WAITING,  /* 0x88e000d7 that no step of ours and no grant explains */
 	WATCHDOG_CAUSE_LOST,     /* the collections are fewer than they were, and no step of ours and no grant explains it */
 	WATCHDOG_CAUSE_AWAY,     /* out of reach */
+	WATCHDOG_CAUSE_FOUND,    /* a look found peering or service not as they should be, without a restart */
 	WATCHDOG_CAUSE_COUNT
 };
 
@@ -74,8 +93,8 @@ enum watchdog_verdict {
 	WATCHDOG_NOT_BACK,         /* an event was accepted, the configuration did not come back in time */
 	WATCHDOG_VERDICT_COUNT
 };
-/* Of these, SPLIT_PEERING, NO_PRIMARY, NO_QUORUM, UNREACHABLE, SERVICE_DISABLED and SERVICE_DOWN are never acted on: told, with the command that helps. The last five call for the policy's
- * action, but SERVER_SILENT for nudge alone: there neither a bounce nor a flush helps, it is the management side's fault... unless the store is lost; so run is allowed, bounce is not. */
+/* The first six are never acted on: told, with the command that helps. The others call for the policy's action: nudge and run for each of them; bounce not for
+ * SERVER_SILENT, where it would only take down a service that nobody registers. (A run makes the management server send an event, too.) */
 
 struct watchdog_settings {
 	enum watchdog_policy policy;
@@ -123,12 +142,13 @@ struct watchdog_group {
 
 /* A sentence for the events, the log and the notification. */
 struct watchdog_news {
-	const char *name; /* of the event: restarted, away, back, peering, service, waits, accepted, recovered, verdict, standback, action, action-ended, ... */
+	const char *name; /* of the event: restarted, peering-restarted, lost, away, gap, back, peering, service, waits, accepted, setback, config, recovered, verdict, standback, free, action, action-ended */
 	char sentence[WATCHDOG_SENTENCE_BYTES], next[WATCHDOG_NEXT_BYTES], evidence[WATCHDOG_EVIDENCE_BYTES];
 	bool notify;      /* worth waking somebody: begin and end of an episode, verdicts, actions */
 };
 
-/* What is wanted now. */
+/* What is wanted now. LOOK and GROUP are said once; a look that brings nothing, not even one in vain, is asked for again after WATCHDOG_LOOK_LOST_MS, the
+ * group's answer is not waited for longer than WATCHDOG_GROUP_LIMIT_S. ACT is said in each turn until watchdog_begin(). */
 struct watchdog_wish {
 	bool look;        /* ask the appliance; then watchdog_take_look() */
 	bool group;       /* ask the others; then watchdog_take_group() */
@@ -160,7 +180,7 @@ void watchdog_take_group(struct watchdog *w, const struct watchdog_group *group,
 void watchdog_begin(struct watchdog *w, const struct watchdog_time *now);
 /* It has ended, with EXIT_CODE of the table in the contract (6: another run or a hold: it stands back, and says who; the episode's action is not used up then). SENTENCE: its last word. */
 void watchdog_take_end(struct watchdog *w, int exit_code, const char *sentence, const struct watchdog_time *now);
-/* Deadlines and grants: call it when watchdog_deadline() is reached, and when STANDING has changed. */
+/* Deadlines and grants: call it when watchdog_deadline() is reached, when STANDING has changed, and behind each watchdog_take_...(). */
 struct watchdog_wish watchdog_turn(struct watchdog *w, const struct watchdog_standing *standing, const struct watchdog_time *now);
 /* In boot_ms; INT64_MAX: nothing is awaited. */
 int64_t watchdog_deadline(const struct watchdog *w);
@@ -195,8 +215,34 @@ struct watchdog {
 	struct watchdog_time last_at;    /* boot_ms 0: none yet */
 	int64_t collections_before;      /* as last seen when all was well; -1 unknown */
 	struct watchdog_group group;
-	/* what else watchdog.c needs */
-	struct watchdog_own { int64_t numbers[8]; bool flags[8]; } own;
+	int64_t restart_wall_ms;         /* when the appliance last started, as far as it was seen; 0 never */
+	struct watchdog_own {            /* what else watchdog.c needs; times in boot_ms, 0 none */
+		int64_t deadlines_ms[WATCHDOG_STATE_COUNT]; /* of each state, as first entered in this episode */
+		int64_t seen_ms;         /* the last call */
+		int64_t waited_ms, accepted_ms, completed_ms; /* the last line of each kind */
+		int64_t explained_ms;    /* until then transactions explain other collections */
+		int64_t free_ms;         /* until then lines are explained by others that have ended */
+		int64_t doubt_ms;        /* since then collections are fewer, and nothing explains it */
+		int64_t whole_ms;        /* since then all looks well */
+		int64_t retry_ms;        /* no action before */
+		int64_t group_ms;        /* the group was asked, or its answer came */
+		int64_t group_until_ms;  /* until then members whose time is not over are waited for */
+		int64_t looked_ms;       /* the last look that was answered, since the engine's start */
+		int64_t want_ms;         /* a look beside the usual ones; INT64_MAX none */
+		int64_t kept_ms;         /* watchdog_save() was last wished for */
+		unsigned tries;
+		uint32_t blocker;        /* check sum of who was last told to be in the way; 0 nobody */
+		enum watchdog_verdict told;  /* last, in this episode */
+		bool restarted;          /* in this episode, seen by an uptime */
+		bool again;              /* ... while an action was under way */
+		bool completed;          /* no other line since */
+		bool renewed;            /* after a verdict or an action: what transactions bring from now on is what the management server has */
+		bool blind;              /* lines may have been missed: the engine was down */
+		bool away_told, looking, at_work, granted, ask_group, asked_group, aged, changed;
+		char trouble[WATCHDOG_EVIDENCE_BYTES]; /* why the last look was in vain */
+		char run[WATCHDOG_RUN_BYTES];  /* the next action's */
+		char other_run[WATCHDOG_RUN_BYTES], other_by[WATCHDOG_NAME_BYTES]; /* of another's grant in this episode */
+	} own;
 };
 
 #endif

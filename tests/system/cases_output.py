@@ -115,6 +115,18 @@ def explain():
         table = json.loads(world.call(None, "explain", "--json").out)
         check(all(r["sentence"] and r["state"] and r["event"] and r["next"] for r in table["rows"]), "a row without a sentence")
         check(len(table["states"]) > 10 and table["limits"]["RUN_POLL_MS"] > 0 and len(table["refusals"]) == 9, "states, limits, refusals")
+        told = world.call(None, "explain", "watchdog")
+        equal(told.exit, 0, "exit of explain watchdog")
+        table = json.loads(world.call(None, "explain", "watchdog", "--json").out)
+        check([s["name"] for s in table["states"]] == "steady away peering service event config standback acting verdict".split(), table["states"])
+        check([v["name"] for v in table["verdicts"]] == ("unreachable no-primary split-peering no-quorum service-disabled service-down waits waits-alone "
+                                                        "group-waits server-silent not-back").split(), table["verdicts"])
+        check([v["name"] for v in table["verdicts"] if v["acts"] == ["nudge", "run"]] == ["server-silent"], "where a bounce does not help")
+        check(not any(v["acts"] for v in table["verdicts"][:6]), "acts on what it must not touch")
+        contains(told.out, *[s["name"] + ": " for s in table["states"]], *[v[key] for v in table["verdicts"] for key in ("name", "sentence", "next")],
+                 *[c["sentence"] for c in table["causes"]], *[r["sentence"] for r in table["rows"]], *table["limits"])
+        mermaid = world.call(None, "explain", "watchdog", "--mermaid").out
+        contains(mermaid, "stateDiagram-v2", "[*] --> steady", "verdict --> acting: begin", "away --> verdict: deadline", "config --> steady: whole")
         version = json.loads(world.call(None, "version", "--json").out)
         check(version["version"] and version["target"] and version["linked"], version)
         contains(world.call(None, "version").out, "drr-agent " + version["version"])
@@ -129,7 +141,7 @@ def usage():
         config = world.config("gw1")
         for words in ([], ["fly"], ["run", "--steps", "fly"], ["run", "--steps", ""], ["run", "--steps", "flush,flush"], ["run", "--force"], ["run", "extra"],
                       ["run", "--run", "a/b"], ["run", "--run", ""], ["run", "-c"], ["run", "--override-everything"], ["status", "--dry-run"],
-                      ["explain", "-c", config], ["check", "--json"], ["version", "--mermaid"]):
+                      ["explain", "-c", config], ["explain", "fly"], ["explain", "run", "watchdog"], ["check", "--json"], ["version", "--mermaid"]):
             result = world.call(None, *words, json_output=False) if words else world.begin(None, "").result()
             equal(result.exit, 2, f"exit of {words}")
             equal(result.out, "", f"stdout of {words}")
