@@ -314,6 +314,28 @@ static int check_https(struct option_parse *parse)
 	return 0;
 }
 
+/* Whoever is told must be known, and what is to be done must be possible. */
+static int check_watchdog(struct option_parse *parse)
+{
+	static const char *const of_notify[] = {"notify_pin", "notify_ca_file"};
+	const struct config *config = config_of(parse);
+	bool pin = config->watchdog.notify_pin_count > 0, ca_file = config->watchdog.notify_ca_file[0] != '\0';
+
+	if ((config->watchdog.on_reboot == CONFIG_NUDGE || config->watchdog.on_reboot == CONFIG_RUN) && config->watchdog.group_file[0] == '\0')
+		return options_fail(parse, options_line(parse, "watchdog", "on_reboot"), "watchdog", "on_reboot",
+				    "nudge and run need group_file: drrctl is started with it");
+	for (unsigned i = 0; config->watchdog.notify_url.text[0] == '\0' && i < sizeof of_notify / sizeof of_notify[0]; i++)
+		if (options_line(parse, "watchdog", of_notify[i]) != 0)
+			return options_fail(parse, options_line(parse, "watchdog", of_notify[i]), "watchdog", of_notify[i], "has no meaning without notify_url");
+	if (pin && ca_file)
+		return options_fail(parse, options_line(parse, "watchdog", "notify_ca_file"), "watchdog", "notify_ca_file",
+				    "notify_pin and notify_ca_file exclude each other: take one out");
+	if (config->watchdog.notify_url.text[0] && !pin && !ca_file)
+		return options_fail(parse, options_line(parse, "watchdog", "notify_url"), "watchdog", "notify_url",
+				    "needs notify_pin or notify_ca_file: nothing is trusted on first use");
+	return 0;
+}
+
 int config_parse(const char *text, size_t text_bytes, const char *path, struct config *config, struct error *error)
 {
 	struct option_parse parse;
@@ -322,7 +344,7 @@ int config_parse(const char *text, size_t text_bytes, const char *path, struct c
 	if (text_copy(config->path, sizeof config->path, path, strlen(path)) != 0)
 		return error_set(error, ERROR_CONFIG, NULL, "the configuration file's path is longer than %d bytes", CONFIG_TEXT_BYTES - 1);
 	if (options_parse(&parse, &table, text, text_bytes, path, config, error) != 0 || check_cli(&parse) != 0 || check_xmi(&parse) != 0 ||
-	    check_https(&parse) != 0)
+	    check_https(&parse) != 0 || check_watchdog(&parse) != 0)
 		return -1;
 	return check_log(&parse);
 }

@@ -109,8 +109,7 @@ struct config {
 
 /* Parses TEXT_BYTES of TEXT (from PATH, for messages) over the defaults. 0, or -1: ERROR_CONFIG
  * "agent.conf:12: [cli] prot: unknown key (did you mean port?); allowed here: transport, host, port, ..."
- * Unknown or duplicate keys or sections, bad values and missing required keys are all errors; so are names that this version does not
- * support yet. A missing host_key is none: see config_require_host_key(). Pure; CONFIG is undefined after -1. */
+ * Unknown or duplicate keys or sections, bad values, missing required keys and keys that do not go together are all errors. A missing host_key is none: see config_require_host_key(). Pure; CONFIG is undefined after -1. */
 int config_parse(const char *text, size_t text_bytes, const char *path, struct config *config, struct error *error);
 
 /* Reads the file, parses it, and fills agent.name with the host's name where it is not set. */

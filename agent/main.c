@@ -22,6 +22,7 @@
 #include "run/journal.h"
 #include "run/precheck.h"
 #include "run/table.h"
+#include "supervisor/notice.h"
 #include "supervisor/supervisor.h"
 
 static const char default_path[] = "/etc/drr-agent/agent.conf";
@@ -55,6 +56,7 @@ static int verb_explain(const struct options *, const struct config *);
 static int verb_version(const struct options *, const struct config *);
 static int verb_engine(const struct options *, const struct config *);
 static int verb_front(const struct options *, const struct config *);
+static int verb_notify(const struct options *, const struct config *);
 
 static const struct verb {
 	const char *name;
@@ -77,6 +79,7 @@ static const struct verb {
 	{"version", TAKES_JSON, verb_version, "[--json]", "version, target, what is linked in"},
 	{"engine", TAKES_CONFIG | DROPS_USER, verb_engine, NULL, NULL}, /* NULL: for the supervisor only, not shown */
 	{"front", TAKES_CONFIG | DROPS_USER | OWN_JAIL, verb_front, NULL, NULL},
+	{"notify", TAKES_CONFIG | OWN_JAIL, verb_notify, NULL, NULL},
 };
 
 static void usage(FILE *out)
@@ -210,6 +213,13 @@ static int verb_front(const struct options *options, const struct config *config
 	(void)options;
 	process_set_name("drr-front");
 	return front_main(config);
+}
+
+static int verb_notify(const struct options *options, const struct config *config)
+{
+	(void)options;
+	process_set_name("drr-notify");
+	return notice_main(config);
 }
 
 /* ---- the command line ----------------------------------------------------------------------------------------- */

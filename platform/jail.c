@@ -69,13 +69,14 @@ enum {
 	E = 1 << JAIL_ENGINE,
 	B = 1 << JAIL_FRONT_START, /* begins */
 	F = 1 << JAIL_FRONT,
-	ALL = S | E | B | F,
+	C = 1 << JAIL_CLIENT,
+	ALL = S | E | B | F | C,
 	NAMESPACES = 0x7e020000, /* CLONE_NEW* */
 	THREAD = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD,
 	CHECK_VALUES_MAX = 8,
 };
 
-enum check_name { ANY, NOT_EXECUTABLE, OWN_LIMITS, ONLY_ABORT, ONLY_THREADS, NO_NAMESPACES, FAMILIES, ONLY_UNIX, IOCTLS, FCNTLS, PRCTLS };
+enum check_name { ANY, READ_ONLY, READ_ONLY_AT, NOT_EXECUTABLE, OWN_LIMITS, ONLY_ABORT, ONLY_THREADS, NO_NAMESPACES, FAMILIES, ONLY_UNIX, IOCTLS, FCNTLS, PRCTLS };
 
 /* The low half of one argument, under MASK, is one of the values. Where the kernel takes 64 bits, it ignores the high half of these. */
 static const struct check {
@@ -83,6 +84,8 @@ static const struct check {
 	uint32_t mask; /* 0: all bits */
 	uint32_t values[CHECK_VALUES_MAX];
 } checks[] = {
+	[READ_ONLY] = {1, 1, O_ACCMODE | O_CREAT | O_TRUNC, {O_RDONLY}},
+	[READ_ONLY_AT] = {2, 1, O_ACCMODE | O_CREAT | O_TRUNC, {O_RDONLY}},
 	[NOT_EXECUTABLE] = {2, 1, PROT_EXEC, {0}},
 	[OWN_LIMITS] = {0, 1, 0, {0}},
 	[ONLY_ABORT] = {1, 1, 0, {SIGABRT}},
@@ -109,7 +112,7 @@ static const struct row allowed[] = {
 	CALL(readv, ALL, ANY), CALL(writev, ALL, ANY), CALL(close, ALL, ANY), CALL(accept4, ALL, ANY),
 #ifdef __NR_poll /* not on 64-bit ARM */
 	CALL(poll, ALL, ANY), CALL(select, ALL, ANY),
-	CALL(open, S | E, ANY), CALL(stat, S | E, ANY), CALL(lstat, S | E, ANY), CALL(access, S | E, ANY), CALL(readlink, S | E, ANY),
+	CALL(open, S | E, ANY), CALL(open, C, READ_ONLY), CALL(stat, S | E, ANY), CALL(lstat, S | E, ANY), CALL(access, S | E, ANY), CALL(readlink, S | E, ANY),
 	CALL(rename, S | E, ANY), CALL(unlink, S | E | B, ANY), CALL(dup2, S | E | B, ANY), CALL(chmod, S | B, ANY), CALL(chown, S | B, ANY),
 	CALL(fork, S, ANY), CALL(vfork, S, ANY),
 #endif
@@ -138,7 +141,7 @@ static const struct row allowed[] = {
 	CALL(mlock, ALL, ANY), CALL(munlock, ALL, ANY), CALL(membarrier, ALL, ANY),
 	/* the process itself */
 	CALL(rt_sigprocmask, ALL, ANY), CALL(rt_sigaction, ALL, ANY), CALL(rt_sigreturn, ALL, ANY), CALL(sigaltstack, ALL, ANY),
-	CALL(restart_syscall, ALL, ANY), CALL(exit_group, ALL, ANY), CALL(exit, ALL, ANY), CALL(tkill, S | E, ONLY_ABORT), CALL(getpid, ALL, ANY),
+	CALL(restart_syscall, ALL, ANY), CALL(exit_group, ALL, ANY), CALL(exit, ALL, ANY), CALL(tkill, S | E | C, ONLY_ABORT), CALL(getpid, ALL, ANY),
 	CALL(gettid, ALL, ANY), CALL(getppid, ALL, ANY), CALL(getuid, ALL, ANY), CALL(geteuid, ALL, ANY), CALL(getgid, ALL, ANY), CALL(getegid, ALL, ANY),
 	CALL(prlimit64, ALL, OWN_LIMITS), CALL(getrusage, ALL, ANY), CALL(prctl, ALL, PRCTLS), CALL(sched_yield, ALL, ANY), CALL(uname, ALL, ANY),
 	CALL(set_tid_address, ALL, ANY), CALL(set_robust_list, ALL, ANY), CALL(getrandom, ALL, ANY), CALL(umask, S | E | B, ANY),
@@ -150,15 +153,15 @@ static const struct row allowed[] = {
 	CALL(dup, ALL, ANY), CALL(dup3, S | E | B, ANY), CALL(pipe2, S | E | B, ANY), CALL(pwrite64, S | E, ANY), CALL(ftruncate, S | E, ANY),
 	CALL(fsync, S | E, ANY), CALL(fdatasync, S | E, ANY), CALL(flock, S | E, ANY), CALL(getdents64, S | E, ANY), CALL(close_range, S, ANY),
 	/* by name: Landlock says which */
-	CALL(openat, S | E, ANY), CALL(newfstatat, S | E, ANY), CALL(faccessat, S | E, ANY), CALL(readlinkat, S | E, ANY), CALL(renameat, S | E, ANY),
-	CALL(renameat2, S | E, ANY), CALL(unlinkat, S | E | B, ANY), CALL(getcwd, S | E, ANY), CALL(inotify_init1, S | E, ANY),
+	CALL(openat, S | E, ANY), CALL(openat, C, READ_ONLY_AT), CALL(newfstatat, S | E, ANY), CALL(faccessat, S | E, ANY), CALL(readlinkat, S | E, ANY),
+	CALL(renameat, S | E, ANY), CALL(renameat2, S | E, ANY), CALL(unlinkat, S | E | B, ANY), CALL(getcwd, S | E, ANY), CALL(inotify_init1, S | E, ANY),
 	CALL(inotify_add_watch, S | E, ANY), CALL(inotify_rm_watch, S | E, ANY),
 	/* who may connect to a socket of the file system; Landlock has no say in it */
 	CALL(fchmodat, S | B, ANY), CALL(fchownat, S | B, ANY),
 	/* sockets */
 	CALL(getsockopt, ALL, ANY), CALL(setsockopt, ALL, ANY), CALL(getsockname, ALL, ANY), CALL(getpeername, ALL, ANY), CALL(shutdown, ALL, ANY),
-	CALL(socket, S | E | B, FAMILIES), CALL(bind, S | E | B, ANY), CALL(listen, S | E | B, ANY), CALL(connect, S | E, ANY),
-	CALL(socketpair, S | B, ONLY_UNIX),
+	CALL(socket, S | E | B | C, FAMILIES), CALL(bind, S | E | B | C, ANY), CALL(listen, S | E | B, ANY), CALL(connect, S | E | C, ANY),
+	CALL(socketpair, S | E | B, ONLY_UNIX),
 	/* threads, processes, and getting into a jail */
 	CALL(clone, B, ONLY_THREADS), CALL(clone, S, NO_NAMESPACES), CALL(sched_getaffinity, S | B, ANY), CALL(execve, S, ANY), CALL(wait4, S, ANY),
 	CALL(waitid, S, ANY), CALL(kill, S, ANY), CALL(setsid, S, ANY), CALL(getgroups, S, ANY), CALL(setgroups, S, ANY), CALL(setgid, S, ANY),

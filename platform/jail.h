@@ -16,6 +16,7 @@ enum jail_role {
 	JAIL_ENGINE,      /* files, connections of the families UNIX, INET and INET6, listeners; no process, no thread, no exec, no signal */
 	JAIL_FRONT_START, /* sockets and listeners, threads; opens nothing (look up groups and time zones before), connects to nothing. Then: */
 	JAIL_FRONT,       /* what is open already, and what it accepts or is sent */
+	JAIL_CLIENT,      /* opens files to read them, looks names up, connects; what is open already */
 };
 
 enum jail_right {
@@ -41,7 +42,7 @@ struct jail_settings {
 	enum jail_role role;
 	const struct jail_path *paths; /* nothing else can be opened; JAIL_FRONT_START: for sockets of the file system; JAIL_FRONT: none */
 	unsigned path_count;
-	const struct jail_port *ports; /* JAIL_ENGINE: no other TCP port, where the kernel can (ABI 4). The supervisor has all; the front binds any in its start */
+	const struct jail_port *ports; /* JAIL_ENGINE, JAIL_CLIENT: no other TCP port, where the kernel can (ABI 4). The supervisor has all; the front binds any in its start */
 	unsigned port_count;
 	/* Supervisor and engine: a command of the operator's is run, and must be able to do what it does elsewhere. No Landlock then, and of the system calls only
 	 * those are refused, with EPERM, that no such command makes: modules, kexec, bpf, ptrace, ... Programs that change users (sudo) do not work in it. */

@@ -10,8 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "platform/jail.h"
+
 enum {
-	FD_BEHIND = PROCESS_FD_FIRST + PROCESS_FDS, /* the first descriptor that the child must not have */
+	FD_BEHIND = PROCESS_FD_FIRST + PROCESS_FDS, /* whatever a child gets lies below */
 	FD_FALLBACK_MAX = 1024, /* kernels before 5.11 cannot mark all of them at once; what is ours is close-on-exec anyhow */
 	EXIT_NOT_EXECUTED = 127,
 };
@@ -31,18 +33,18 @@ static void clean_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void close_others_on_exec(void)
+static void close_on_exec_from(int first)
 {
 #ifdef SYS_close_range
-	if (syscall(SYS_close_range, (unsigned)FD_BEHIND, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+	if (syscall(SYS_close_range, (unsigned)first, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
 		return;
 #endif
-	for (int fd = FD_BEHIND; fd < FD_FALLBACK_MAX; fd++)
+	for (int fd = first; fd < FD_FALLBACK_MAX; fd++)
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* First out of the way (a source may be 3 or 4 itself), then to its place: dup2() leaves it open across exec. */
-static int place_fds(const int fds[PROCESS_FDS])
+/* First out of the way (a source may be 3 or 4 itself), then to its place, which begins at FIRST: dup2() leaves it open across exec. */
+static int place_fds(const int fds[PROCESS_FDS], int first)
 {
 	int away[PROCESS_FDS];
 
@@ -53,23 +55,26 @@ static int place_fds(const int fds[PROCESS_FDS])
 	}
 	for (int i = 0; i < PROCESS_FDS; i++) {
 		if (away[i] < 0)
-			(void)close(PROCESS_FD_FIRST + i);
-		else if (dup2(away[i], PROCESS_FD_FIRST + i) < 0)
+			(void)close(first + i);
+		else if (dup2(away[i], first + i) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-/* In the child, where only async-signal-safe calls are allowed. TELL takes errno, and closes by itself when all went well. */
+/* In the child. Only async-signal-safe calls, and those of jail_drop_user(): there was one thread. TELL takes errno, and closes by itself when all went well. */
 static _Noreturn void become(const struct process_plan *plan, int tell)
 {
-	int failed;
+	int failed, first = plan->standard ? STDIN_FILENO : PROCESS_FD_FIRST;
+	struct error error = {0};
 
 	tell = fcntl(tell, F_DUPFD_CLOEXEC, FD_BEHIND);
 	clean_signals();
 	(void)setsid();
-	if (tell >= 0 && place_fds(plan->fds) == 0) {
-		close_others_on_exec();
+	if (plan->user && jail_drop_user(plan->user, &error) != 0) {
+		errno = EPERM;
+	} else if (tell >= 0 && place_fds(plan->fds, first) == 0) {
+		close_on_exec_from(plan->standard ? PROCESS_FD_FIRST : FD_BEHIND);
 		/* execve() takes what it does not change as not const, for historical reasons */
 		(void)execve(plan->exe ? plan->exe : "/proc/self/exe", (char *const *)(const void *)plan->arguments, (char *const *)(const void *)plan->environment);
 	}
@@ -113,6 +118,20 @@ pid_t process_start(const struct process_plan *plan, struct error *error)
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	return error_set_errno(error, ERROR_INTERNAL, cause, NULL, "cannot start %s", plan->arguments[0]);
+}
+
+char *process_beside(const char *name, char out[PROCESS_PATH_BYTES])
+{
+	ssize_t length = readlink("/proc/self/exe", out, PROCESS_PATH_BYTES - 1);
+	char *slash;
+
+	out[length > 0 ? length : 0] = '\0'; /* " (deleted)" behind it goes with the name */
+	slash = strrchr(out, '/');
+	if (!slash || (size_t)(slash + 1 - out) + strlen(name) >= PROCESS_PATH_BYTES)
+		out[0] = '\0';
+	else
+		(void)strcpy(slash + 1, name);
+	return out;
 }
 
 void process_set_name(const char *name)

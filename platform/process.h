@@ -13,6 +13,7 @@ enum {
 	PROCESS_FDS = 2,             /* descriptors 3 and 4 */
 	PROCESS_ENVIRONMENT_MAX = 32, /* entries, with the NULL at the end */
 	PROCESS_END_BYTES = 80,
+	PROCESS_PATH_BYTES = 1024,
 };
 
 struct process_plan {
@@ -20,6 +21,8 @@ struct process_plan {
 	const char *const *arguments;    /* argv, NULL at the end */
 	const char *const *environment;  /* all of it ("NAME=value"), NULL at the end; nothing is inherited */
 	int fds[PROCESS_FDS];            /* become 3 and 4; -1: closed there. Still the caller's */
+	bool standard;                   /* they (both not -1) become 0 and 1 instead, and there is no 3 and 4 */
+	const char *user;                /* whom the child becomes first (jail_drop_user()); NULL: nobody else */
 };
 
 struct process_end {
@@ -27,10 +30,13 @@ struct process_end {
 	int number; /* exit status, or the signal's number */
 };
 
-/* The child's process id, or -1: ERROR_INTERNAL, also when the program cannot be executed. The child begins with 0, 1 and 2 as they are here, 3 and 4 of PLAN and
+/* The child's process id, or -1: ERROR_INTERNAL, also when the program cannot be executed. The child begins with 0, 1 and 2 as they are here, but for those of PLAN, and
  * no other descriptor, no blocked and no ignored signal, in a session of its own: what a terminal sends (Ctrl-C) reaches its parent only. It does not die with its
  * parent. Call it from a process with one thread. */
 pid_t process_start(const struct process_plan *plan, struct error *error);
+
+/* The path of NAME in the folder of this program. "" when that is not known. Returns OUT. */
+char *process_beside(const char *name, char out[PROCESS_PATH_BYTES]);
 
 /* What ps and top call this process (15 bytes at most): /proc/self/exe would make it "exe". */
 void process_set_name(const char *name);

@@ -381,14 +381,6 @@ static const char *find_section(const struct options_table *table, const char *n
 	return NULL;
 }
 
-static bool is_later(const struct options_table *table, const char *section, const char *name)
-{
-	for (unsigned i = 0; i < table->later_count; i++)
-		if (strcmp(table->later[i].section, section) == 0 && strcmp(table->later[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 /* How many letters must be put in, taken out or exchanged (Levenshtein); 99 for long words. */
 static unsigned distance(const char *a, const char *b)
 {
@@ -438,8 +430,6 @@ static int fail_unknown_key(struct option_parse *parse, const char *section, con
 	struct buf why;
 	const char *comma = "";
 
-	if (is_later(parse->table, section, name))
-		return options_fail(parse, parse->line, section, name, "this version does not support this key yet; take the line out");
 	buf_init(&why, memory, sizeof memory);
 	(void)buf_add_string(&why, "unknown key");
 	add_suggestion(parse, &why, section, name);

@@ -80,17 +80,11 @@ struct option_key {
 	const char *help;                 /* one line */
 };
 
-struct option_name {
-	const char *section, *name;
-};
-
 struct option_parse;
 
 struct options_table {
 	const struct option_key *keys; /* rows of one section stand together */
 	unsigned count;                /* at most OPTIONS_KEYS_MAX */
-	const struct option_name *later; /* names of a later version: refused, so that nobody believes they have an effect */
-	unsigned later_count;
 	const char *next_check;        /* what to do about an error */
 	const char *named;             /* the section with a name: "member"; NULL: none */
 	/* [member NAME] begins: gives the struct that its keys go to, or NULL and parse->error set. */

@@ -1,13 +1,16 @@
 #include "engine/ask.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "engine/asking.h"
 #include "engine/logbook.h"
 #include "engine/report.h"
 #include "engine/source.h"
 #include "platform/json.h"
+#include "platform/process.h"
 
 static struct link the_link; /* large */
 
@@ -97,15 +100,36 @@ static int connect_and_look(const struct config *config, bool verbose)
 	return exit_code ? exit_code : xmi_code;
 }
 
+/* What the supervisor needs to start drrctl. Whoever checks is taken for the daemon's user. */
+static int check_drrctl(const struct config *config)
+{
+	char drrctl[PROCESS_PATH_BYTES];
+	struct error error = {0};
+
+	if (config->watchdog.group_file[0] == '\0')
+		return 0;
+	if (access(config->watchdog.group_file, R_OK) != 0)
+		(void)error_set_errno(&error, ERROR_CONFIG, errno, "correct group_file in [watchdog], or the file's owner and mode", "group_file %s cannot be read",
+				      config->watchdog.group_file);
+	else if (access(process_beside("drrctl", drrctl), X_OK) != 0)
+		(void)error_set_errno(&error, ERROR_CONFIG, errno, "install drrctl beside drr-agent: with group_file the daemon starts it",
+				      "%s cannot be executed", drrctl);
+	return error.code == ERROR_NONE ? 0 : report_error(&error);
+}
+
 int ask_check(const struct config *config, bool connect, bool verbose)
 {
 	char memory[1024];
 	struct buf warnings;
+	int exit_code, drrctl_code;
 
 	buf_init(&warnings, memory, sizeof memory);
 	(void)config_warnings(config, &warnings);
 	(void)printf("%s: valid\n%s", config->path, warnings.data);
-	return connect ? connect_and_look(config, verbose) : 0;
+	(void)fflush(stdout);
+	drrctl_code = check_drrctl(config);
+	exit_code = connect ? connect_and_look(config, verbose) : 0;
+	return exit_code ? exit_code : drrctl_code;
 }
 
 /* ---- journal -------------------------------------------------------------------------------------------------- */

@@ -9,6 +9,11 @@
 
 enum { READ_BYTES = 16384, ROUNDS_MAX = 64, ANSWER_SLACK_MS = 2000 /* a long poll's answer may take that much longer than it was told to wait */ };
 
+static const char *prefix(const struct client *client)
+{
+	return client->door->prefix ? client->door->prefix : "";
+}
+
 static bool is_local(const struct client *client)
 {
 	return client->door->url.host[0] == '\0';
@@ -27,7 +32,8 @@ int client_init(struct client *client, const struct group_door *door, struct tls
 	for (unsigned i = 0; i < door->pin_count; i++)
 		client->tls.pins[i] = door->pins[i];
 	(void)snprintf(client->label, sizeof client->label, "%.100s", section);
-	(void)snprintf(client->advice, sizeof client->advice, "check url in %.100s of %.160s, that the service runs there, and the firewall", section, file);
+	(void)snprintf(client->advice, sizeof client->advice, "check %surl in %.100s of %.160s, that the service runs there, and the firewall", prefix(client),
+		       section, file);
 	client->request = calloc(1, CLIENT_REQUEST_MAX_BYTES);
 	client->body = calloc(1, CLIENT_ANSWER_MAX_BYTES + 1);
 	return client->request && client->body ? 0 : error_set(error, ERROR_INTERNAL, NULL, "out of memory");
@@ -86,7 +92,7 @@ static void make_request(struct client *client, const char *method, const char *
 		(void)buf_add_string(&out, "Host: localhost\r\n");
 	else
 		(void)buf_printf(&out, "Host: %s%s%s:%u\r\n", open, url->host, close, url->port);
-	(void)buf_add_string(&out, "User-Agent: drrctl/" DRR_VERSION "\r\nAccept: application/json\r\n");
+	(void)buf_add_string(&out, "User-Agent: drr/" DRR_VERSION "\r\nAccept: application/json\r\n");
 	if (bearer) {
 		(void)buf_add_string(&out, "Authorization: Bearer ");
 		(void)buf_add(&out, bearer->bytes, bearer->length);
@@ -154,7 +160,8 @@ static void advise(struct client *client)
 	char next[ERROR_NEXT_MAX_BYTES];
 
 	if (told.code == ERROR_HOST_KEY && client->report.pin[0])
-		(void)snprintf(next, sizeof next, "compare it with the certificate of the other side itself (an agent's: drr-agent cert show); if it is the same: pin = %s in %s", client->report.pin, client->label);
+		(void)snprintf(next, sizeof next, "compare it with the certificate of the other side itself (an agent's: drr-agent cert show); if it is the same: %spin = %s in %s", prefix(client),
+			       client->report.pin, client->label);
 	else
 		(void)snprintf(next, sizeof next, "%s", client->advice);
 	if (told.code == ERROR_CONFIG || told.code == ERROR_INTERNAL || told.code == ERROR_PERMISSION)
@@ -167,6 +174,8 @@ static void advise(struct client *client)
 static enum client_status fail(struct client *client)
 {
 	advise(client);
+	if (client->sent) /* the response is the one to this request */
+		client->http_status = client->http.status;
 	drop_connection(client);
 	wipe_request(client);
 	client->status = CLIENT_FAILED;

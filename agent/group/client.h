@@ -31,7 +31,7 @@ struct client {
 	enum client_status status;
 	struct error error;    /* CLIENT_FAILED */
 	bool sent;             /* CLIENT_FAILED: the other side may have got the request */
-	int http_status;       /* CLIENT_DONE */
+	int http_status;       /* CLIENT_DONE; CLIENT_FAILED: 0, or that of an answer which broke off behind its head */
 	struct json *answer;   /* CLIENT_DONE: NULL where the body is none or no JSON; client_start() frees it */
 
 	/* Private. */

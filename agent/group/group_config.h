@@ -27,6 +27,7 @@ struct group_door { /* whom to ask, and how to know it */
 	char pins[GROUP_PINS_MAX][CONFIG_PIN_BYTES];
 	unsigned pin_count;
 	char ca_file[CONFIG_TEXT_BYTES]; /* "": pins */
+	const char *prefix;    /* what its keys' names begin with: "notify_"; NULL: nothing */
 };
 
 struct group_member_config {

@@ -199,7 +199,7 @@ static void take_answer(struct team *team, unsigned place)
 {
 	struct team_member *member = &team->members[team->place[place]];
 	const struct client *client = &member->client;
-	struct phases_answer answer = {.status = client->http_status};
+	struct phases_answer answer = {.status = client->status == CLIENT_DONE ? client->http_status : 0};
 	struct view_step step;
 
 	member->busy = false;

@@ -42,6 +42,7 @@ struct supervisor {
 	struct config *next;         /* of a reload: being taken */
 	struct restarts restarts;
 	struct child children[RESTARTS_CHILDREN];
+	struct workers workers;
 	struct notify notify;
 	struct loop loop;
 	enum reload reload;
@@ -89,22 +90,28 @@ static void lose_control(struct supervisor *s, enum restarts_child which)
 
 /* ---- starting a child ------------------------------------------------------------------------------------------- */
 
+struct own_variables {
+	char alive[WORD_BYTES], jobs[JOBS_LIST_BYTES];
+};
+
 /* What a child gets of our environment: the engine what it or the operator's [cli] command needs, the front nothing but the time zone. The last two are for
  * development builds. */
-static int child_environment(const struct supervisor *s, enum restarts_child which, char alive[WORD_BYTES], const char *out[PROCESS_ENVIRONMENT_MAX],
+static int child_environment(const struct supervisor *s, enum restarts_child which, struct own_variables *own, const char *out[PROCESS_ENVIRONMENT_MAX],
 			     struct error *error)
 {
 	static const char *const of_engine[] = {"PATH",          "HOME",        "USER",       "LOGNAME",      "LANG",          "TZ", "CREDENTIALS_DIRECTORY",
 						"DOCKER_HOST", "KUBECONFIG", "ASAN_OPTIONS", "UBSAN_OPTIONS", NULL};
 	static const char *const of_front[] = {"TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", NULL};
-	const char *extra[] = {NULL, NULL};
+	const char *extra[] = {NULL, NULL, NULL}, **last = extra;
 
 	if (which == RESTARTS_ENGINE && s->notify.watchdog_ms > 0) {
 		unsigned often_ms = s->notify.watchdog_ms / ALIVE_PART;
 
-		(void)snprintf(alive, WORD_BYTES, "DRR_ALIVE_MS=%u", often_ms > 0 ? often_ms : 1);
-		extra[0] = alive;
+		(void)snprintf(own->alive, sizeof own->alive, "DRR_ALIVE_MS=%u", often_ms > 0 ? often_ms : 1);
+		*last++ = own->alive;
 	}
+	if (which == RESTARTS_ENGINE && jobs_list(&s->workers.jobs, own->jobs))
+		*last = own->jobs;
 	return process_environment(which == RESTARTS_ENGINE ? of_engine : of_front, extra, out, error);
 }
 
@@ -144,11 +151,11 @@ static int start_process(struct supervisor *s, enum restarts_child which, struct
 {
 	struct child *child = &s->children[which];
 	const char *environment[PROCESS_ENVIRONMENT_MAX];
-	char alive[WORD_BYTES];
+	struct own_variables own;
 	int control[2];
 	struct process_plan plan = {.exe = s->settings->exe, .arguments = s->settings->arguments[which], .environment = environment};
 
-	if (child_environment(s, which, alive, environment, error) || make_peers(s, which, error) || channel_pair(control, error))
+	if (child_environment(s, which, &own, environment, error) || make_peers(s, which, error) || channel_pair(control, error))
 		return -1;
 	plan.fds[0] = control[1];
 	plan.fds[1] = child->peer;
@@ -258,8 +265,10 @@ static void perform(struct supervisor *s, struct restarts_todo todo)
 	for (int which = 0; which < RESTARTS_CHILDREN; which++)
 		if (todo.kill[which])
 			kill_child(s, (enum restarts_child)which);
-	if (todo.begin_stop)
+	if (todo.begin_stop) {
 		say_stopping(s);
+		workers_perform(&s->workers, jobs_stop(&s->workers.jobs, clock_now()));
+	}
 	for (int which = 0; which < RESTARTS_CHILDREN; which++)
 		if (todo.stop[which])
 			stop_child(s, (enum restarts_child)which);
@@ -320,6 +329,8 @@ static void say_what_needs_a_restart(const struct config *old, const struct conf
 		log_line(LOG_LEVEL_WARNING, sentence, "key", "[agent] state_dir", "next", next, NULL);
 	if ((old->cli.transport == CONFIG_EXEC) != (new->cli.transport == CONFIG_EXEC)) /* it decides how the processes are locked in */
 		log_line(LOG_LEVEL_WARNING, sentence, "key", "[cli] transport", "next", next, NULL);
+	if (!old->watchdog.group_file[0] && new->watchdog.group_file[0]) /* and this too: what they may execute */
+		log_line(LOG_LEVEL_WARNING, sentence, "key", "[watchdog] group_file", "next", next, NULL);
 	if (!same_listeners(old, new))
 		log_line(LOG_LEVEL_WARNING, sentence, "key", "[https] listen", "next", next, NULL);
 }
@@ -431,8 +442,19 @@ static void take_taken(struct supervisor *s, enum restarts_child which, const st
 
 /* ---- what the children say -------------------------------------------------------------------------------------- */
 
-/* False: nothing that this child may say. The front's word is not taken for the engine's. */
-static bool take_frame(struct supervisor *s, enum restarts_child which, const struct frame *frame)
+/* What an engine ordered with its last words nobody waits for. */
+static void start_job(struct supervisor *s, const struct frame *frame, int passed)
+{
+	const struct child *engine = &s->children[RESTARTS_ENGINE];
+
+	if (engine->pid > 0)
+		workers_start(&s->workers, s->config, frame, passed, engine->control);
+	else
+		log_line(LOG_LEVEL_WARNING, "a job is not started: the engine that ordered it has ended", NULL);
+}
+
+/* False: nothing that this child may say. The front's word is not taken for the engine's. PASSED: the descriptor that came along, or -1. */
+static bool take_frame(struct supervisor *s, enum restarts_child which, const struct frame *frame, int passed)
 {
 	char sentence[FRAME_TEXT_MAX_BYTES + 1];
 
@@ -456,6 +478,10 @@ static bool take_frame(struct supervisor *s, enum restarts_child which, const st
 			return false;
 		take_taken(s, which, frame);
 		return true;
+	case FRAME_START:
+		if (which == RESTARTS_ENGINE)
+			start_job(s, frame, passed);
+		return which == RESTARTS_ENGINE;
 	default:
 		return false;
 	}
@@ -469,11 +495,13 @@ static void read_frames(struct supervisor *s, enum restarts_child which, int at_
 		struct frame frame;
 		int passed;
 		enum channel_read result = channel_receive(child->control, s->memory, &frame, &passed);
+		bool taken;
 
 		if (result == CHANNEL_NOTHING)
 			return;
+		taken = result == CHANNEL_FRAME && take_frame(s, which, &frame, passed);
 		close_fd(&passed);
-		if (result == CHANNEL_FRAME && take_frame(s, which, &frame))
+		if (taken)
 			continue;
 		if (result != CHANNEL_CLOSED)
 			log_line(LOG_LEVEL_ERROR, "child sent what it must not send", "child", names[which], "frame",
@@ -524,6 +552,7 @@ static void take_signal(struct supervisor *s, int number_of_signal)
 		reload(s);
 		return;
 	case SIGCHLD:
+		workers_reap(&s->workers); /* first: an engine that is started by reap() is told of them */
 		reap(s);
 		return;
 	default:
@@ -534,13 +563,14 @@ static void take_signal(struct supervisor *s, int number_of_signal)
 static int watch(struct supervisor *s, struct error *error)
 {
 	perform(s, restarts_begin(&s->restarts, s->settings->start_limit_ms, clock_now()));
-	while (!s->over) {
+	while (!s->over || !jobs_over(&s->workers.jobs)) {
+		struct mono deadline = mono_earlier(restarts_deadline(&s->restarts), jobs_deadline(&s->workers.jobs));
 		struct pollfd fds[RESTARTS_CHILDREN];
 		int got;
 
 		for (int i = 0; i < RESTARTS_CHILDREN; i++)
 			fds[i] = (struct pollfd){.fd = s->children[i].control, .events = POLLIN};
-		got = loop_wait(&s->loop, fds, RESTARTS_CHILDREN, restarts_deadline(&s->restarts), error);
+		got = loop_wait(&s->loop, fds, RESTARTS_CHILDREN, deadline, error);
 		if (got < 0)
 			return -1;
 		for (int i = 0; i < RESTARTS_CHILDREN; i++)
@@ -548,6 +578,8 @@ static int watch(struct supervisor *s, struct error *error)
 				read_frames(s, (enum restarts_child)i, FRAMES_AT_ONCE);
 		take_signal(s, got);
 		perform(s, restarts_due(&s->restarts, clock_now()));
+		workers_perform(&s->workers, jobs_due(&s->workers.jobs, clock_now()));
+		workers_tell(&s->workers, s->children[RESTARTS_ENGINE].control);
 	}
 	return 0;
 }
@@ -556,11 +588,12 @@ static int watch(struct supervisor *s, struct error *error)
 static int give_up(const struct supervisor *s, struct error *error)
 {
 	const char *exe = s->settings->exe ? s->settings->exe : "/proc/self/exe";
-	const struct jail_path paths[] = {{"/", JAIL_READ}, {s->config->agent.state_dir, JAIL_READ | JAIL_WRITE}, {exe, JAIL_EXECUTE}};
+	const char *drrctl = s->settings->jobs.programs[JOBS_DRRCTL].exe;
+	const struct jail_path paths[] = {{"/", JAIL_READ}, {s->config->agent.state_dir, JAIL_READ | JAIL_WRITE}, {exe, JAIL_EXECUTE}, {drrctl, JAIL_EXECUTE}};
 	const struct jail_settings settings = {
 		.role = JAIL_SUPERVISOR,
 		.paths = paths,
-		.path_count = sizeof paths / sizeof paths[0],
+		.path_count = sizeof paths / sizeof paths[0] - !s->workers.may_drrctl,
 		.may_execute = s->config->cli.transport == CONFIG_EXEC,
 	};
 	struct jail_report report;
@@ -603,6 +636,7 @@ int supervise_with(const struct config *config, const struct supervisor_settings
 
 	for (int i = 0; i < RESTARTS_CHILDREN; i++)
 		s.children[i] = (struct child){.pid = 0, .control = -1, .peer = -1};
+	workers_begin(&s.workers, &settings->jobs, config);
 	open_log(config);
 	if (prepare(&s, &error) || watch(&s, &error)) {
 		log_error(&error);
@@ -615,6 +649,7 @@ int supervise_with(const struct config *config, const struct supervisor_settings
 		close_fd(&s.children[i].control);
 		close_fd(&s.children[i].peer);
 	}
+	workers_perform(&s.workers, jobs_stop(&s.workers.jobs, clock_now()));
 	loop_close(&s.loop);
 	notify_close(&s.notify);
 	free(s.memory);
@@ -625,7 +660,13 @@ int supervise(const struct config *config)
 {
 	const char *const engine[] = {"drr-agent", "engine", "-c", config->path, NULL};
 	const char *const front[] = {"drr-agent", "front", "-c", config->path, NULL};
-	const struct supervisor_settings settings = {.arguments = {[RESTARTS_ENGINE] = engine, [RESTARTS_FRONT] = front}, .start_limit_ms = RESTARTS_START_LIMIT_MS};
+	const char *const agent[] = {"drr-agent", NULL}, *const drrctl[] = {"drrctl", NULL};
+	char path[PROCESS_PATH_BYTES];
+	const struct supervisor_settings settings = {
+		.arguments = {[RESTARTS_ENGINE] = engine, [RESTARTS_FRONT] = front},
+		.start_limit_ms = RESTARTS_START_LIMIT_MS,
+		.jobs = {.programs = {[JOBS_AGENT] = {NULL, agent}, [JOBS_DRRCTL] = {process_beside("drrctl", path), drrctl}}, .end_limit_ms = JOBS_END_LIMIT_MS},
+	};
 
 	return supervise_with(config, &settings);
 }

@@ -7,11 +7,13 @@
 
 #include "config.h"
 #include "supervisor/restarts.h"
+#include "supervisor/workers.h"
 
 struct supervisor_settings {
 	const char *exe;                                     /* what a child executes; NULL: this program */
 	const char *const *arguments[RESTARTS_CHILDREN];     /* argv of engine and front, NULL at the end */
 	int64_t start_limit_ms;                              /* from a child's start to its FRAME_READY */
+	struct workers_settings jobs;                        /* what the engine may order */
 };
 
 /* The verb `serve`: runs the daemon until SIGTERM or SIGINT, or until children that end again and again are given up. SIGHUP: the configuration is read again.
@@ -19,8 +21,8 @@ struct supervisor_settings {
  * engine's own. Enters JAIL_SUPERVISOR (platform/jail.h), which the children inherit.
  *
  * A child gets descriptor 3, the control channel (frames of base/frame.h), and 4, the channel to the other child; of the environment what supervisor.c lists, and
- * the engine DRR_ALIVE_MS where systemd wants signs of life: how often FRAME_ALIVE is due. SIGTERM, and the control channel's end, mean to it what FRAME_STOP
- * means. */
+ * the engine DRR_ALIVE_MS where systemd wants signs of life: how often FRAME_ALIVE is due; and DRR_JOBS ("run,status") where there are jobs (jobs.h) that an engine
+ * before it has ordered: FRAME_FINISHED comes for each. SIGTERM, and the control channel's end, mean to it what FRAME_STOP means. */
 int supervise(const struct config *config);
 
 /* The same with other children, for tests. */

@@ -22,13 +22,17 @@ def status_of(pid, field):
         return re.search(rf"^{field}:\s+(\S+)", file.read(), re.M).group(1)
 
 
+def poke(pid, *number):
+    return subprocess.run([POKE, str(pid), *(str(n) for n in number)], capture_output=True, text=True, check=False, timeout=60)
+
+
 def poked(world, config, verb, **line):
     """A process that waits, made to call ptrace(2)."""
     agent = world.begin(config, verb)
     agent.wait_line(**line)
     pid = agent.process.pid
     equal((status_of(pid, "NoNewPrivs"), status_of(pid, "Seccomp")), ("1", "2"), "no_new_privs, seccomp")
-    done = subprocess.run([POKE, str(pid)], capture_output=True, text=True, check=False, timeout=60)
+    done = poke(pid)
     equal((done.returncode, done.stdout), (0, "killed by signal 31\n"), "poke " + done.stderr)
     equal(agent.result().exit, -signal.SIGSYS, "exit")
 
@@ -52,7 +56,7 @@ def command():
         agent = world.begin(config, "run")
         agent.wait_line(step="trigger", state="started")
         equal((status_of(agent.process.pid, "NoNewPrivs"), status_of(agent.process.pid, "Seccomp")), ("1", "2"), "no_new_privs, seccomp")
-        done = subprocess.run([POKE, str(agent.process.pid)], capture_output=True, text=True, check=False, timeout=60)
+        done = poke(agent.process.pid)
         equal((done.returncode, done.stdout), (1, "lives, the call gave -1\n"), "poke " + done.stderr)
         equal(agent.result().exit, 1, "exit")      # its wait failed
         world.enabled()

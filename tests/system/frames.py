@@ -13,7 +13,7 @@ MAX_BYTES = 128 * 1024
 KINDS = {
     "request": (1, ("method", "target", "names", "channel", "body")), "reply": (2, ("type", "location", "retry", "body")),
     "channel": (3, ()), "identity": (4, ("certificate", "key", "client_ca")), "reload": (5, ()), "stop": (6, ()), "ready": (7, ()), "alive": (8, ()),
-    "taken": (9, ("sentence", "next")), "status": (10, ("sentence",)),
+    "taken": (9, ("sentence", "next")), "status": (10, ("sentence",)), "start": (11, ("job", "argument")), "finished": (12, ("job", "sentence")),
 }
 NAMES = {number: name for name, (number, _) in KINDS.items()}
 

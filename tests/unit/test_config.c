@@ -92,6 +92,10 @@ static void fills_defaults(void **state)
 	assert_int_equal(config.https.listen_count + config.https.operator_count + config.https.observer_count, 0);
 	assert_int_equal(config.watchdog.heartbeat_s, 300);
 	assert_int_equal(config.watchdog.slack_s, 120);
+	assert_int_equal(config.watchdog.settle_s, 180);
+	assert_int_equal(config.watchdog.on_reboot, CONFIG_OBSERVE);
+	assert_string_equal(config.watchdog.group_file, "");
+	assert_string_equal(config.watchdog.notify_url.text, "");
 	assert_int_equal(config.limits.bounce_deadline_s, 60);
 	assert_int_equal(config.limits.confirm_timeout_s, 120);
 	assert_int_equal(config.limits.await_timeout_s, 2400);
@@ -129,8 +133,7 @@ static void checks_names(void **state)
 	assert_bad("[cli]\nprot=22\n", "t.conf:2: [cli] prot: unknown key (did you mean port?); allowed here: transport, host, port, user");
 	assert_bad("[log]\nzzzzzzz=1\n", "[log] zzzzzzz: unknown key; allowed here: source, file, path, manage_target, target, listen, from, certificate, key, poll_ms");
 	assert_bad("[wat]\n", "t.conf:1: [wat]: unknown section; allowed: [agent] [appliance] [cli] [xmi] [log] [https] [watchdog] [limits]");
-	assert_bad("[watchdog]\non_reboot=nudge\n", "on_reboot: this version does not support this key yet");
-	assert_bad("[watchdog]\nnotify_url=x\n", "does not support this key yet");
+	assert_bad("[watchdog]\nnotify_urn=x\n", "[watchdog] notify_urn: unknown key (did you mean notify_url?)");
 	assert_bad("[log]\nsource=snmp\n", "allowed: none, file, xmi, syslog, cli");
 	assert_bad("[log]\nsource=tape\n", "bad value \"tape\"; allowed: none, file");
 	assert_bad("[cli]\nport=1\nport=1\n", "t.conf:3: [cli] port: this key stands in the section twice");
@@ -369,6 +372,45 @@ static void checks_https(void **state)
 	assert_bad(text, "more entries than this key may have");
 }
 
+#define NOTIFY "[watchdog]\nnotify_url=https://alerts.example.org/hooks/x\n"
+
+static void checks_watchdog(void **state)
+{
+	static const char *const needy[] = {"nudge", "run"};
+	char text[1024];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof needy / sizeof needy[0]; i++) {
+		(void)snprintf(text, sizeof text, SSH "[watchdog]\non_reboot=%s\n", needy[i]);
+		assert_bad(text, "t.conf:7: [watchdog] on_reboot: nudge and run need group_file");
+		(void)snprintf(text, sizeof text, SSH "[watchdog]\ngroup_file=/g\non_reboot=%s\n", needy[i]);
+		assert_good(text);
+		assert_int_equal(config.watchdog.on_reboot, i == 0 ? CONFIG_NUDGE : CONFIG_RUN);
+		assert_string_equal(config.watchdog.group_file, "/g");
+	}
+	assert_good(SSH "[watchdog]\non_reboot=observe\n");
+	assert_good(SSH "[watchdog]\non_reboot=bounce\nheartbeat_s=5\nsettle_s=3600\n");
+	assert_int_equal(config.watchdog.on_reboot, CONFIG_BOUNCE);
+	assert_int_equal(config.watchdog.settle_s, 3600);
+	assert_good(SSH "[watchdog]\ngroup_file=/g\n"); /* to look at the others */
+	assert_bad(SSH "[watchdog]\ngroup_file=g\n", "absolute path");
+	assert_bad(SSH "[watchdog]\non_reboot=reboot\n", "allowed: observe, nudge, bounce, run");
+	assert_bad(SSH "[watchdog]\nsettle_s=4\n", "allowed: 5..3600");
+	assert_good(SSH NOTIFY "notify_pin=" XMI_PIN "," XMI_PIN "\n");
+	assert_int_equal(config.watchdog.notify_pin_count, 2);
+	assert_string_equal(config.watchdog.notify_pins[1], XMI_PIN);
+	assert_string_equal(config.watchdog.notify_url.host, "alerts.example.org");
+	assert_string_equal(config.watchdog.notify_url.path, "/hooks/x");
+	assert_int_equal(config.watchdog.notify_url.port, 443);
+	assert_good(SSH NOTIFY "notify_ca_file=/ca\n");
+	assert_bad(SSH NOTIFY, "t.conf:7: [watchdog] notify_url: needs notify_pin or notify_ca_file: nothing is trusted on first use");
+	assert_bad(SSH NOTIFY "notify_pin=" XMI_PIN "\nnotify_ca_file=/ca\n", "t.conf:9: [watchdog] notify_ca_file: notify_pin and notify_ca_file exclude each other");
+	assert_bad(SSH "[watchdog]\nnotify_pin=" XMI_PIN "\n", "t.conf:7: [watchdog] notify_pin: has no meaning without notify_url");
+	assert_bad(SSH "[watchdog]\nnotify_ca_file=/ca\n", "t.conf:7: [watchdog] notify_ca_file: has no meaning without notify_url");
+	assert_bad(SSH "[watchdog]\nnotify_url=http://alerts.example.org/\n", "allowed: https://HOST");
+	assert_bad(SSH NOTIFY "notify_pin=sha256//x\n", "sha256// and 44 characters");
+}
+
 static void warns(void **state)
 {
 	char memory[1024];
@@ -437,7 +479,8 @@ static void sample_is_complete(void **state)
 		if (line[0] != '#')
 			continue;
 		line[0] = ' '; /* the example must be good, but for what does not go together */
-		if (parse(text) != 0 && !strstr(error.what, "has no meaning with") && !strstr(error.what, "[xmi] needs it") && !strstr(error.what, "[https] needs it"))
+		if (parse(text) != 0 && !strstr(error.what, "has no meaning with") && !strstr(error.what, "[xmi] needs it") && !strstr(error.what, "[https] needs it") &&
+		    !strstr(error.what, "needs notify_pin"))
 			fail_msg("conf/agent.conf, %s: %s", name, error.what);
 		line[0] = '#';
 	}
@@ -450,7 +493,7 @@ static void sample_shows_defaults(void **state)
 	static const char *const examples[] = {
 		"name", "key_file", "host_key", "command", "cleartext", "gateway_mgmt_url", "gateway_api_url", "gateway_ca_file", "url", "agent.user",
 		"xmi.user", "xmi.password_file", "client_ca", "operators", "observers", "pin", "ca_file", "path", "manage_target", "target", "listen", "from", "certificate", "key", "tls",
-		"timeout_s",
+		"timeout_s", "group_file", "notify_url", "notify_pin", "notify_ca_file",
 	};
 	char *text = slurp(CONF "/agent.conf");
 	struct config plain;
@@ -554,7 +597,7 @@ int main(void)
 		cmocka_unit_test(fills_defaults), cmocka_unit_test(takes_every_key), cmocka_unit_test(checks_names),
 		cmocka_unit_test(checks_syntax), cmocka_unit_test(checks_values), cmocka_unit_test(checks_host_keys),
 		cmocka_unit_test(wants_a_host_key_for_ssh), cmocka_unit_test(checks_transports), cmocka_unit_test(checks_xmi),
-		cmocka_unit_test(checks_log_sources), cmocka_unit_test(checks_https), cmocka_unit_test(warns),
+		cmocka_unit_test(checks_log_sources), cmocka_unit_test(checks_https), cmocka_unit_test(checks_watchdog), cmocka_unit_test(warns),
 		cmocka_unit_test(describes_every_key), cmocka_unit_test(sample_is_complete),
 		cmocka_unit_test(sample_shows_defaults), cmocka_unit_test(manual_names_every_key),
 		cmocka_unit_test(loads_files), cmocka_unit_test(matches_golden_files),

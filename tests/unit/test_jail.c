@@ -102,6 +102,7 @@ static int binds(void)
 
 static int binds_again(void) { struct sockaddr_in address = {.sin_family = AF_INET}; return of(bind(pair[0], (struct sockaddr *)&address, sizeof address)); }
 static int opens_socket(void) { return of(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); }
+static int makes_pair(void) { int ends[2]; return of(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)); }
 static int opens_netlink(void) { return of(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)); }
 static int opens_packet(void) { return of(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)); }
 
@@ -262,61 +263,62 @@ static int calls_x32(void) { return of(syscall(0x40000000L | SYS_getpid)); }
 static const struct trial {
 	const char *name;
 	int (*try)(void);
-	int expected[4]; /* of supervisor, engine, front at its start, front: 0, an errno or KILLED; -1: not asked */
+	int expected[5]; /* of supervisor, engine, front at its start, front, client: 0, an errno or KILLED; -1: not asked */
 	int abi;         /* Landlock's, for EACCES */
 } trials[] = {
-	{"lives", lives, {0, 0, 0, 0}, 0},
-	{"calls_nothing", calls_nothing, {0, 0, 0, 0}, 0},
-	{"reads_allowed", reads_allowed, {0, 0, KILLED, KILLED}, 0},
-	{"reads_outside", reads_outside, {EACCES, EACCES, KILLED, KILLED}, 1},
-	{"stats_allowed", stats_allowed, {0, 0, KILLED, KILLED}, 0},
-	{"writes_allowed", writes_allowed, {0, 0, KILLED, KILLED}, 0},
-	{"creates_outside", creates_outside, {EACCES, EACCES, KILLED, KILLED}, 1},
-	{"watches", watches, {0, 0, KILLED, KILLED}, 0},
-	{"opens_watchers", opens_watchers, {0, 0, 0, KILLED}, 0},
-	{"opens_socket", opens_socket, {0, 0, 0, KILLED}, 0},
-	{"connects", connects, {0, 0, KILLED, KILLED}, 0},
-	{"connects_elsewhere", connects_elsewhere, {ECONNREFUSED, EACCES, KILLED, KILLED}, 4},
-	{"connects_pair", connects_pair, {-1, -1, KILLED, KILLED}, 0},
-	{"binds", binds, {0, EACCES, 0, KILLED}, 4},
-	{"binds_again", binds_again, {-1, -1, -1, KILLED}, 0},
-	{"accepts", accepts, {0, 0, 0, 0}, 0},
-	{"sends", sends, {0, 0, 0, 0}, 0},
-	{"starts_thread", starts_thread, {0, KILLED, 0, KILLED}, 0},
-	{"forks", forks, {0, KILLED, KILLED, KILLED}, 0},
-	{"kills_child", kills_child, {0, KILLED, KILLED, KILLED}, 0},
-	{"kills", kills, {0, KILLED, KILLED, KILLED}, 0},
-	{"executes", executes, {EACCES, KILLED, KILLED, KILLED}, 1},
-	{"becomes_user", becomes_user, {0, KILLED, KILLED, KILLED}, 0},
-	{"opens_netlink", opens_netlink, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"opens_packet", opens_packet, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"kills_thread", kills_thread, {KILLED, KILLED, EPERM, EPERM}, 0}, /* below a supervisor with its own jail: KILLED */
-	{"signals_abort", signals_abort, {0, 0, EPERM, EPERM}, 0}, /* whose thread it is, no filter can see */
-	{"traces", traces, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"reads_memory", reads_memory, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"mounts", mounts, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"uses_ring", uses_ring, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"uses_bpf", uses_bpf, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"uses_keys", uses_keys, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"changes_root", changes_root, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"changes_mode", changes_mode, {0, KILLED, 0, KILLED}, 0},
-	{"changes_personality", changes_personality, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"changes_clock", changes_clock, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"changes_others_limits", changes_others_limits, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"makes_memory_file", makes_memory_file, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"loads_module", loads_module, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"unshares", unshares, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"clones_namespace", clones_namespace, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"types_for_others", types_for_others, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"gets_securebits", gets_securebits, {KILLED, KILLED, KILLED, KILLED}, 0},
-	{"makes_executable", makes_executable, {KILLED, KILLED, KILLED, KILLED}, 0},
+	{"lives", lives, {0, 0, 0, 0, 0}, 0},
+	{"calls_nothing", calls_nothing, {0, 0, 0, 0, 0}, 0},
+	{"reads_allowed", reads_allowed, {0, 0, KILLED, KILLED, 0}, 0},
+	{"reads_outside", reads_outside, {EACCES, EACCES, KILLED, KILLED, EACCES}, 1},
+	{"stats_allowed", stats_allowed, {0, 0, KILLED, KILLED, KILLED}, 0},
+	{"writes_allowed", writes_allowed, {0, 0, KILLED, KILLED, KILLED}, 0},
+	{"creates_outside", creates_outside, {EACCES, EACCES, KILLED, KILLED, KILLED}, 1},
+	{"watches", watches, {0, 0, KILLED, KILLED, KILLED}, 0},
+	{"opens_watchers", opens_watchers, {0, 0, 0, KILLED, KILLED}, 0},
+	{"opens_socket", opens_socket, {0, 0, 0, KILLED, 0}, 0},
+	{"connects", connects, {0, 0, KILLED, KILLED, 0}, 0},
+	{"connects_elsewhere", connects_elsewhere, {ECONNREFUSED, EACCES, KILLED, KILLED, EACCES}, 4},
+	{"connects_pair", connects_pair, {-1, -1, KILLED, KILLED, -1}, 0},
+	{"binds", binds, {0, EACCES, 0, KILLED, EACCES}, 4},
+	{"binds_again", binds_again, {-1, -1, -1, KILLED, -1}, 0},
+	{"accepts", accepts, {0, 0, 0, 0, 0}, 0},
+	{"sends", sends, {0, 0, 0, 0, 0}, 0},
+	{"makes_pair", makes_pair, {0, 0, 0, KILLED, KILLED}, 0},
+	{"starts_thread", starts_thread, {0, KILLED, 0, KILLED, KILLED}, 0},
+	{"forks", forks, {0, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"kills_child", kills_child, {0, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"kills", kills, {0, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"executes", executes, {EACCES, KILLED, KILLED, KILLED, KILLED}, 1},
+	{"becomes_user", becomes_user, {0, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"opens_netlink", opens_netlink, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"opens_packet", opens_packet, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"kills_thread", kills_thread, {KILLED, KILLED, EPERM, EPERM, KILLED}, 0}, /* below a supervisor with its own jail: KILLED */
+	{"signals_abort", signals_abort, {0, 0, EPERM, EPERM, 0}, 0}, /* whose thread it is, no filter can see */
+	{"traces", traces, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"reads_memory", reads_memory, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"mounts", mounts, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"uses_ring", uses_ring, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"uses_bpf", uses_bpf, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"uses_keys", uses_keys, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"changes_root", changes_root, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"changes_mode", changes_mode, {0, KILLED, 0, KILLED, KILLED}, 0},
+	{"changes_personality", changes_personality, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"changes_clock", changes_clock, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"changes_others_limits", changes_others_limits, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"makes_memory_file", makes_memory_file, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"loads_module", loads_module, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"unshares", unshares, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"clones_namespace", clones_namespace, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"types_for_others", types_for_others, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"gets_securebits", gets_securebits, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
+	{"makes_executable", makes_executable, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
 #ifdef __s390x__ /* by PR_SET_MDWE, which came with Linux 6.3 */
-	{"maps_executable", maps_executable, {EACCES, EACCES, EACCES, EACCES}, 0},
+	{"maps_executable", maps_executable, {EACCES, EACCES, EACCES, EACCES, EACCES}, 0},
 #else
-	{"maps_executable", maps_executable, {KILLED, KILLED, KILLED, KILLED}, 0},
+	{"maps_executable", maps_executable, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
 #endif
 #ifdef __x86_64__
-	{"calls_x32", calls_x32, {KILLED, KILLED, KILLED, KILLED}, 0},
+	{"calls_x32", calls_x32, {KILLED, KILLED, KILLED, KILLED, KILLED}, 0},
 #endif
 };
 
@@ -416,6 +418,7 @@ static void supervisor(void **state) { (void)state; check_role(JAIL_SUPERVISOR);
 static void engine(void **state) { (void)state; check_role(JAIL_ENGINE); }
 static void front_start(void **state) { (void)state; check_role(JAIL_FRONT_START); }
 static void front(void **state) { (void)state; check_role(JAIL_FRONT); }
+static void client(void **state) { (void)state; check_role(JAIL_CLIENT); }
 
 /* ---- more than one call ----------------------------------------------------------------------------------------- */
 
@@ -428,7 +431,7 @@ static int dies(const void *pointer)
 static void abort_is_seen_as_such(void **state)
 {
 	(void)state;
-	for (enum jail_role role = JAIL_SUPERVISOR; role <= JAIL_FRONT; role++) {
+	for (enum jail_role role = JAIL_SUPERVISOR; role <= JAIL_CLIENT; role++) {
 		int got = in_child(dies, &role);
 
 		if (got == NO_SECCOMP)
@@ -489,7 +492,7 @@ static int nests(const void *pointer)
 	pid = fork();
 	if (pid == 0) {
 		enter_or_exit(role);
-		_exit(role == JAIL_ENGINE ? reads_allowed() : accepts());
+		_exit(role == JAIL_ENGINE || role == JAIL_CLIENT ? reads_allowed() : accepts());
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return BROKEN;
@@ -499,7 +502,7 @@ static int nests(const void *pointer)
 static void children_lock_in_further(void **state)
 {
 	(void)state;
-	for (enum jail_role role = JAIL_ENGINE; role <= JAIL_FRONT; role++) {
+	for (enum jail_role role = JAIL_ENGINE; role <= JAIL_CLIENT; role++) {
 		int got;
 
 		knock();
@@ -693,6 +696,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(engine, reset),
 		cmocka_unit_test_setup(front_start, reset),
 		cmocka_unit_test_setup(front, reset),
+		cmocka_unit_test_setup(client, reset),
 		cmocka_unit_test_setup(abort_is_seen_as_such, reset),
 		cmocka_unit_test_setup(threads_of_before_are_locked_in, reset),
 		cmocka_unit_test_setup(children_lock_in_further, reset),

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -68,6 +69,10 @@ static int child(char **words)
 		(void)raise(atoi(words[2]));
 	if (strcmp(words[1], "swapped") == 0) /* 3 and 4 hold what was 4 and 3 */
 		return write(3, "three", 5) == 5 && write(4, "four", 4) == 4 ? 0 : 1;
+	if (strcmp(words[1], "standard") == 0) /* what comes in goes out again, and there is nothing behind 2 */
+		return read(0, &byte, 1) == 1 && write(1, &byte, 1) == 1 && fcntl(3, F_GETFD) < 0 && fcntl(4, F_GETFD) < 0 ? 0 : 1;
+	if (strcmp(words[1], "user") == 0)
+		return (long)getuid() == atol(words[2]) && (long)geteuid() == atol(words[2]) ? 0 : 1;
 	if (strcmp(words[1], "wait") == 0) /* until the other end closes */
 		return read(3, &byte, 1) == 0 ? 0 : 1;
 	return 99;
@@ -75,16 +80,22 @@ static int child(char **words)
 
 /* ---- the parent ------------------------------------------------------------------------------------------------- */
 
-static pid_t start(const char *verb, const char *word, int three, int four)
+static pid_t start_plan(struct process_plan plan, const char *verb, const char *word)
 {
 	const char *environment[] = {"DRR_ONE=a b", NULL};
 	struct self self;
-	struct process_plan plan = {.arguments = self.words, .environment = environment, .fds = {three, four}};
 
 	self_fill(&self, (const char *const[]){verb, word, NULL});
 	plan.exe = self.exe;
+	plan.arguments = self.words;
+	plan.environment = environment;
 	error_clear(&error);
 	return process_start(&plan, &error);
+}
+
+static pid_t start(const char *verb, const char *word, int three, int four)
+{
+	return start_plan((struct process_plan){.fds = {three, four}}, verb, word);
 }
 
 static struct process_end end_of(pid_t pid)
@@ -177,6 +188,46 @@ static void swaps(void **state)
 	}
 }
 
+static void gives_standard_input_and_output(void **state)
+{
+	int ends[2], stray = open("/dev/null", O_RDONLY); /* not close-on-exec */
+	char byte = 'x';
+
+	assert_true(stray >= 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(write(ends[0], &byte, 1), 1);
+	assert_exit(start_plan((struct process_plan){.fds = {ends[1], ends[1]}, .standard = true}, "standard", NULL), 0);
+	assert_string_equal(receive(ends[0]), "x");
+	(void)close(stray);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
+static void becomes_a_user(void **state)
+{
+	const struct passwd *nobody = getpwnam("nobody");
+	char uid[32];
+
+	if (getuid() != 0 || !nobody)
+		skip();
+	(void)snprintf(uid, sizeof uid, "%ld", (long)nobody->pw_uid);
+	assert_exit(start_plan((struct process_plan){.fds = {-1, -1}, .user = "nobody"}, "user", uid), 0);
+	assert_exit(start_plan((struct process_plan){.fds = {-1, -1}, .user = ""}, "user", "0"), 0);
+	assert_int_equal(start_plan((struct process_plan){.fds = {-1, -1}, .user = "drr-no-such-user"}, "user", "0"), -1);
+	assert_int_equal(error.sys_errno, EPERM);
+}
+
+static void finds_what_lies_beside(void **state)
+{
+	char path[PROCESS_PATH_BYTES], own[PROCESS_PATH_BYTES] = "", name[PROCESS_PATH_BYTES];
+
+	assert_true(readlink("/proc/self/exe", own, sizeof own - 1) > 0);
+	assert_string_equal(process_beside(strrchr(own, '/') + 1, path), own);
+	memset(name, 'x', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	assert_string_equal(process_beside(name, path), "");
+}
+
 static void tells_how_it_ended(void **state)
 {
 	char text[PROCESS_END_BYTES];
@@ -262,7 +313,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_what_it_was_asked), cmocka_unit_test(swaps),           cmocka_unit_test(tells_how_it_ended),
 		cmocka_unit_test(has_not_ended),           cmocka_unit_test(cannot_execute), cmocka_unit_test(picks_an_environment),
-		cmocka_unit_test(has_a_name),
+		cmocka_unit_test(has_a_name),              cmocka_unit_test(becomes_a_user), cmocka_unit_test(finds_what_lies_beside),
+		cmocka_unit_test(gives_standard_input_and_output),
 	};
 
 	return argc > 1 ? child(argv) : cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* supervisor/supervisor.c with children that do what the test tells them.
  *
- * The supervisor runs in a process of its own. Its children are this very program: each connects to a socket of the test, says hello, reports what it sees and
- * obeys. So every step waits for what the step before it caused; LIMIT_MS is only there to end a test that would wait for ever. */
+ * The supervisor runs in a process of its own. Its children and their jobs are this very program: each connects to a socket of the test, says hello, reports what it
+ * sees and obeys. So every step waits for what the step before it caused; LIMIT_MS is only there to end a test that would wait for ever. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +29,9 @@
 
 #define ENGINE RESTARTS_ENGINE
 #define FRONT RESTARTS_FRONT
+#define JOB(job) ((enum restarts_child)(RESTARTS_CHILDREN + (int)(job))) /* a job's place among the fakes */
+
+enum { FAKES = (int)RESTARTS_CHILDREN + (int)JOB_COUNT, JOB_END_LIMIT_MS = 200 };
 
 enum { LIMIT_MS = 120000, WORDS_BYTES = 4096, LOG_BYTES = 65536, SHORT_LIMIT_MS = 1 };
 
@@ -37,6 +40,7 @@ static struct error error;
 /* ---- the child -------------------------------------------------------------------------------------------------- */
 
 static int test_fd; /* to the test */
+static int job_fd = -1; /* the engine's end of a job's standard input and output */
 static char frame_memory[FRAME_MAX_BYTES];
 
 static void report(const char *words)
@@ -76,10 +80,60 @@ static bool see(int *fd, bool is_peer, int *peer)
 		*peer = passed;
 	}
 	(void)snprintf(words, sizeof words, "%s%s", is_peer ? "peer " : "", frame_name(frame.kind));
+	if (frame.kind == FRAME_FINISHED)
+		(void)snprintf(words + strlen(words), sizeof words - strlen(words), " %u %u", frame.number, frame.status);
 	for (unsigned i = 0; i < frame.field_count; i++)
 		(void)snprintf(words + strlen(words), sizeof words - strlen(words), " %.*s", (int)frame.fields[i].length, frame.fields[i].bytes);
 	report(words);
 	return true;
+}
+
+/* "NUMBER JOB ARGUMENT"; without a descriptor where the number is 0. */
+static void order(int control, char *words)
+{
+	char *name = strchr(words, ' ') + 1, *argument = strchr(name, ' ') + 1;
+	uint32_t number = (uint32_t)atoi(words);
+	int ends[2] = {-1, -1};
+	struct frame frame;
+
+	argument[-1] = '\0';
+	frame = frame_of_strings(FRAME_START, number, 0, (const char *const[]){name, argument});
+	if (number != 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+		report(strerror(errno));
+	if (channel_send(control, &frame, ends[1], &error) != 0)
+		report(error.what);
+	(void)close(ends[1]);
+	(void)close(job_fd);
+	job_fd = ends[0];
+}
+
+/* Reads from FD until its end, and reports it. */
+static void pass_on(int fd, const char *what)
+{
+	char words[WORDS_BYTES];
+	size_t used = (size_t)snprintf(words, sizeof words, "%s ", what);
+	ssize_t got;
+
+	while ((got = read(fd, words + used, sizeof words - 1 - used)) > 0)
+		used += (size_t)got;
+	words[used] = '\0';
+	report(words);
+}
+
+static void obey_for_job(const char *words, const char *rest)
+{
+	if (strcmp(words, "read") == 0)
+		pass_on(STDIN_FILENO, "input");
+	else if (strcmp(words, "output") == 0)
+		pass_on(job_fd, "output");
+	else if (strcmp(words, "say") == 0 && write(STDOUT_FILENO, rest, strlen(rest)) < 0)
+		report(strerror(errno));
+	else if (strcmp(words, "write") == 0 && (write(job_fd, rest, strlen(rest)) < 0 || shutdown(job_fd, SHUT_WR) != 0))
+		report(strerror(errno));
+	else if (strcmp(words, "endure") == 0) {
+		(void)signal(SIGTERM, SIG_IGN);
+		report("endures");
+	}
 }
 
 static void obey(char *words, int *control, int peer)
@@ -108,6 +162,8 @@ static void obey(char *words, int *control, int peer)
 		(void)send(*control, "garbage", 7, MSG_NOSIGNAL);
 	else if (strcmp(words, "echo") == 0)
 		report(rest);
+	else if (strcmp(words, "start") == 0)
+		order(*control, rest);
 	else if (strcmp(words, "create") == 0) {
 		int fd = open(rest, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
@@ -116,22 +172,40 @@ static void obey(char *words, int *control, int peer)
 	} else if (strcmp(words, "close") == 0) {
 		(void)close(*control);
 		*control = -1;
+	} else {
+		obey_for_job(words, rest);
 	}
 }
 
-static int child(const char *name, const char *path)
+/* "status 123 --json -g FILE; HOME PATH": the command line and the names of the environment. */
+static void introduce_job(char **command, char words[WORDS_BYTES])
+{
+	size_t used = (size_t)snprintf(words, WORDS_BYTES, "%s %ld", command[0], (long)getpid());
+
+	for (char **word = command + 1; *word; word++)
+		used += (size_t)snprintf(words + used, WORDS_BYTES - used, " %s", *word);
+	used += (size_t)snprintf(words + used, WORDS_BYTES - used, ";");
+	for (size_t i = 0; environ[i]; i++)
+		used += (size_t)snprintf(words + used, WORDS_BYTES - used, " %.*s", (int)strcspn(environ[i], "="), environ[i]);
+}
+
+/* COMMAND: a job's; NULL: it is none. */
+static int child(const char *name, const char *path, char **command)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int control = PROCESS_FD_FIRST, peer = PROCESS_FD_FIRST + 1;
+	int control = command ? -1 : PROCESS_FD_FIRST, peer = command ? -1 : PROCESS_FD_FIRST + 1;
 	char words[WORDS_BYTES];
 
 	(void)signal(SIGTERM, SIG_DFL);
+	(void)signal(SIGPIPE, SIG_IGN); /* as loop_open() does */
 	(void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
 	test_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (test_fd < 0 || connect(test_fd, (struct sockaddr *)(void *)&address, sizeof address) != 0)
 		return 97;
-	(void)snprintf(words, sizeof words, "%s %ld alive=%s notify=%s", name, (long)getpid(), getenv("DRR_ALIVE_MS") ? getenv("DRR_ALIVE_MS") : "never",
-		       getenv("NOTIFY_SOCKET") ? "told" : "hidden");
+	(void)snprintf(words, sizeof words, "%s %ld alive=%s notify=%s%s%s", name, (long)getpid(), getenv("DRR_ALIVE_MS") ? getenv("DRR_ALIVE_MS") : "never",
+		       getenv("NOTIFY_SOCKET") ? "told" : "hidden", getenv("DRR_JOBS") ? " jobs=" : "", getenv("DRR_JOBS") ? getenv("DRR_JOBS") : "");
+	if (command)
+		introduce_job(command, words);
 	report(words);
 	for (;;) {
 		struct pollfd fds[] = {{peer, POLLIN, 0}, {control, POLLIN, 0}, {test_fd, POLLIN, 0}};
@@ -159,7 +233,7 @@ static struct {
 	int fd;
 	pid_t pid;
 	char hello[WORDS_BYTES];
-} fakes[RESTARTS_CHILDREN];
+} fakes[FAKES];
 
 static char folder[64], config_path[100], listen_path[100], notify_path[100], key_path[100];
 static int listener = -1, notify_fd = -1, log_fd = -1;
@@ -167,6 +241,7 @@ static char logged[LOG_BYTES];
 static size_t logged_bytes;
 static pid_t supervisor;
 static bool https; /* the configuration has an endpoint */
+static const char *watchdog; /* lines of that section */
 
 static void await(int fd)
 {
@@ -204,8 +279,8 @@ static void put_config(const char *extra)
 			       folder, key_path, folder);
 	(void)snprintf(text, sizeof text,
 		       "[agent]\nname = gw1\nstate_dir = %s\n[appliance]\ndomain = apiconnect\n[cli]\ntransport = telnet\nhost = 127.0.0.1\n"
-		       "password_file = %s/password\n%s[limits]\n%s\n",
-		       folder, folder, endpoint, extra);
+		       "password_file = %s/password\n%s[watchdog]\n%s[limits]\n%s\n",
+		       folder, folder, endpoint, watchdog, extra);
 	put_file("agent.conf", text, 0600);
 }
 
@@ -232,8 +307,10 @@ static int prepare(void **state)
 	listener = bound_socket(SOCK_SEQPACKET, listen_path);
 	assert_int_equal(listen(listener, 16), 0);
 	notify_fd = bound_socket(SOCK_DGRAM, notify_path);
-	fakes[ENGINE].fd = fakes[FRONT].fd = -1;
+	for (int i = 0; i < FAKES; i++)
+		fakes[i].fd = -1;
 	https = false;
+	watchdog = "";
 	logged_bytes = 0;
 	logged[0] = '\0';
 	return 0;
@@ -249,7 +326,7 @@ static int clean_up(void **state)
 		(void)waitpid(supervisor, NULL, 0);
 	}
 	supervisor = 0;
-	for (int i = 0; i < RESTARTS_CHILDREN; i++)
+	for (int i = 0; i < FAKES; i++)
 		if (fakes[i].fd >= 0)
 			(void)close(fakes[i].fd);
 	(void)close(listener);
@@ -265,13 +342,20 @@ static int clean_up(void **state)
 /* In a process of its own. Does not return. */
 static void run_supervisor(int64_t start_limit_ms)
 {
-	static struct self engine, front;
+	static struct self engine, front, job;
 	static struct config config;
-	struct supervisor_settings settings = {.arguments = {[ENGINE] = engine.words, [FRONT] = front.words}, .start_limit_ms = start_limit_ms};
+	struct supervisor_settings settings = {
+		.arguments = {[ENGINE] = engine.words, [FRONT] = front.words},
+		.start_limit_ms = start_limit_ms,
+		.jobs = {.programs = {[JOBS_DRRCTL] = {NULL, job.words}, [JOBS_AGENT] = {NULL, job.words}}, .end_limit_ms = JOB_END_LIMIT_MS},
+	};
 
 	self_fill(&engine, (const char *const[]){"engine", listen_path, NULL});
 	self_fill(&front, (const char *const[]){"front", listen_path, NULL});
+	self_fill(&job, (const char *const[]){"job", listen_path, NULL});
 	settings.exe = engine.exe;
+	settings.jobs.programs[JOBS_AGENT].exe = engine.exe;
+	settings.jobs.programs[JOBS_DRRCTL].exe = engine.exe ? engine.exe : job.path;
 
 	(void)setenv("NOTIFY_SOCKET", notify_path, 1);
 	(void)setenv("WATCHDOG_USEC", "10000000", 1);
@@ -318,6 +402,9 @@ static void await_child(enum restarts_child which)
 		assert_true(got > 0);
 		hello[got] = '\0';
 		who = strncmp(hello, "engine ", 7) == 0 ? ENGINE : FRONT;
+		for (int job = 0; job < JOB_COUNT; job++)
+			if (strncmp(hello, jobs_name((enum job)job), strlen(jobs_name((enum job)job))) == 0)
+				who = JOB(job);
 		if (fakes[who].fd >= 0)
 			(void)close(fakes[who].fd);
 		fakes[who].fd = fd;
@@ -892,6 +979,213 @@ static void cannot_execute(void **state)
 	assert_non_null(strstr(logged, "given up"));
 }
 
+/* ---- jobs -------------------------------------------------------------------------------------------------------- */
+
+#define STATUS JOB(JOB_STATUS)
+#define RUN JOB(JOB_RUN)
+#define GROUP "group_file = /etc/drr-agent/group.conf\n"
+#define NOTIFY "notify_url = https://h/\nnotify_ca_file = /ca\n"
+
+static void start_with_jobs(const char *lines)
+{
+	watchdog = lines;
+	start();
+}
+
+static void assert_command(enum restarts_child which, const char *line)
+{
+	char expected[WORDS_BYTES];
+	const char *end = strchr(fakes[which].hello, ';');
+
+	(void)snprintf(expected, sizeof expected, line, (long)fakes[which].pid);
+	assert_non_null(end);
+	assert_int_equal(end - fakes[which].hello, (long)strlen(expected));
+	assert_memory_equal(fakes[which].hello, expected, strlen(expected));
+}
+
+static void starts_what_the_engine_orders(void **state)
+{
+	static const char *const hidden[] = {" NOTIFY_SOCKET", " WATCHDOG_USEC", " DRR_", " DOCKER_HOST", " KUBECONFIG"};
+
+	assert_int_equal(setenv("DRR_SECRET", "x", 1), 0);
+	assert_int_equal(setenv("DOCKER_HOST", "x", 1), 0);
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/nowhere", 1), 0);
+	start_with_jobs(GROUP NOTIFY);
+	tell(ENGINE, "start 7 status ");
+	await_child(STATUS);
+	assert_command(STATUS, "status %ld --json -g /etc/drr-agent/group.conf");
+	for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
+		assert_null(strstr(fakes[STATUS].hello, hidden[i]));
+	assert_non_null(strstr(fakes[STATUS].hello, " PATH"));
+	assert_non_null(strstr(fakes[STATUS].hello, " CREDENTIALS_DIRECTORY"));
+	tell(STATUS, "say {\"members\":3}");
+	tell(STATUS, "exit 3");
+	expect(ENGINE, "finished 7 3 status exit status 3");
+	tell(ENGINE, "output");
+	expect(ENGINE, "output {\"members\":3}");
+	tell(ENGINE, "start 8 notify ");
+	await_child(JOB(JOB_NOTIFY));
+	tell(ENGINE, "write hello");
+	tell(JOB(JOB_NOTIFY), "read");
+	expect(JOB(JOB_NOTIFY), "input hello");
+	tell(JOB(JOB_NOTIFY), "exit 0");
+	expect(ENGINE, "finished 8 0 notify exit status 0");
+	tell(ENGINE, "start 9 run wd-gw1-20261123T170000Z");
+	await_child(RUN);
+	assert_command(RUN, "run %ld --json --run wd-gw1-20261123T170000Z -g /etc/drr-agent/group.conf");
+	tell(ENGINE, "start 10 nudge ");
+	await_child(JOB(JOB_NUDGE));
+	tell(RUN, "crash");
+	expect(ENGINE, "finished 9 137 run signal 9 (Killed)");
+	tell(JOB(JOB_NUDGE), "exit 0");
+	expect(ENGINE, "finished 10 0 nudge exit status 0");
+	expect_nothing(ENGINE);
+	stop();
+}
+
+static void starts_nothing_else(void **state)
+{
+	start_with_jobs(GROUP);
+	tell(ENGINE, "start 1 shell ");
+	expect(ENGINE, "finished 1 65535 shell there is no job of that name");
+	expect_logged("a job is not started job=shell");
+	tell(ENGINE, "start 2 run a;b");
+	expect(ENGINE, "finished 2 65535 run its argument is no run id");
+	tell(ENGINE, "start 3 status --help");
+	expect(ENGINE, "finished 3 65535 status it takes no argument");
+	tell(ENGINE, "start 4 notify ");
+	expect(ENGINE, "finished 4 65535 notify [watchdog] notify_url is not set");
+	tell(ENGINE, "start 0 status "); /* without a descriptor */
+	expect(ENGINE, "finished 0 65535 status the order is not complete");
+	tell(ENGINE, "start 6 status ");
+	await_child(STATUS);
+	tell(ENGINE, "start 7 status ");
+	expect(ENGINE, "finished 7 65535 status the one before it still runs");
+	tell(STATUS, "exit 0");
+	expect(ENGINE, "finished 6 0 status exit status 0");
+	tell(FRONT, "start 8 status "); /* not the front's to order */
+	expect_end(FRONT);
+	await_child(FRONT);
+	expect_logged("child sent what it must not send child=front frame=start");
+	expect(ENGINE, "peer closed");
+	expect(ENGINE, "channel");
+	tell(FRONT, "ready");
+	stop();
+}
+
+static void needs_a_start_for_drrctl(void **state)
+{
+	start_with_jobs(NOTIFY);
+	tell(ENGINE, "start 1 nudge ");
+	expect(ENGINE, "finished 1 65535 nudge [watchdog] group_file is not set");
+	watchdog = GROUP;
+	put_config("");
+	assert_int_equal(kill(supervisor, SIGHUP), 0);
+	expect_notified("RELOADING=1");
+	expect(ENGINE, "reload");
+	tell(ENGINE, "taken");
+	expect_notified("READY=1");
+	expect_logged("key=\"[watchdog] group_file\"");
+	tell(ENGINE, "start 2 nudge ");
+	expect(ENGINE, "finished 2 65535 nudge [watchdog] group_file was not set when the daemon was started");
+	expect_logged("next=\"systemctl restart drr-agent\"");
+	stop();
+}
+
+/* As often as it likes: the budget of restarts is the children's. */
+static void jobs_may_fail(void **state)
+{
+	start_with_jobs(GROUP);
+	for (int i = 0; i < 2 * RESTARTS_MAX; i++) {
+		tell(ENGINE, "start 5 status ");
+		await_child(STATUS);
+		tell(STATUS, "crash");
+		expect(ENGINE, "finished 5 137 status signal 9 (Killed)");
+	}
+	for (int i = 0; i < RESTARTS_MAX; i++) { /* all of it is left */
+		tell(FRONT, "crash");
+		expect(ENGINE, "peer closed");
+		await_child(FRONT);
+		expect(ENGINE, "channel");
+	}
+	tell(FRONT, "ready");
+	expect_nothing(ENGINE);
+	stop();
+}
+
+static void new_engine_hears_of_old_jobs(void **state)
+{
+	start_with_jobs(GROUP);
+	tell(ENGINE, "start 7 run r1");
+	await_child(RUN);
+	tell(ENGINE, "start 8 status ");
+	await_child(STATUS);
+	tell(ENGINE, "crash");
+	expect_end(ENGINE);
+	await_child(ENGINE);
+	assert_non_null(strstr(fakes[ENGINE].hello, " jobs=status,run"));
+	expect(FRONT, "peer closed");
+	expect(FRONT, "channel");
+	expect_notified("WATCHDOG=1");
+	tell(ENGINE, "ready");
+	tell(ENGINE, "start 1 run r2");
+	expect(ENGINE, "finished 1 65535 run the one before it still runs");
+	tell(RUN, "say nobody reads this");
+	expect(RUN, "Broken pipe");
+	tell(RUN, "exit 5");
+	expect(ENGINE, "finished 7 5 run exit status 5");
+	tell(STATUS, "exit 0");
+	expect(ENGINE, "finished 8 0 status exit status 0");
+	tell(ENGINE, "crash");
+	expect_end(ENGINE);
+	await_child(ENGINE);
+	assert_null(strstr(fakes[ENGINE].hello, "jobs="));
+	expect(FRONT, "peer closed");
+	expect(FRONT, "channel");
+	expect_notified("WATCHDOG=1");
+	stop();
+}
+
+/* One ends as asked, one has to be killed; the supervisor waits for both, also when engine and front have ended. */
+static void ends_jobs_with_the_daemon(void **state)
+{
+	start_with_jobs(GROUP);
+	tell(ENGINE, "start 7 status ");
+	await_child(STATUS);
+	tell(ENGINE, "start 8 run r1");
+	await_child(RUN);
+	tell(RUN, "endure");
+	expect(RUN, "endures");
+	assert_int_equal(kill(supervisor, SIGTERM), 0);
+	expect_notified("STOPPING=1");
+	expect_end(STATUS);
+	expect(ENGINE, "stop");
+	expect(ENGINE, "finished 7 143 status signal 15 (Terminated)");
+	tell(ENGINE, "exit 0");
+	expect(FRONT, "peer closed");
+	expect(FRONT, "stop");
+	tell(FRONT, "exit 0");
+	expect_end(RUN);
+	expect_exit(0);
+	assert_non_null(strstr(logged, "job is asked to end job=status"));
+	assert_non_null(strstr(logged, "job did not end when it was asked to, and is killed job=run"));
+	assert_non_null(strstr(logged, "job ended job=run how=\"signal 9 (Killed)\""));
+}
+
+static void starts_no_job_while_it_stops(void **state)
+{
+	start_with_jobs(GROUP);
+	assert_int_equal(kill(supervisor, SIGTERM), 0);
+	expect(ENGINE, "stop");
+	tell(ENGINE, "start 1 nudge ");
+	expect(ENGINE, "finished 1 65535 nudge the daemon is stopping");
+	tell(ENGINE, "exit 0");
+	expect(FRONT, "peer closed");
+	expect(FRONT, "stop");
+	tell(FRONT, "exit 0");
+	expect_exit(0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, clean_up)
 
 int main(int argc, char **argv)
@@ -920,7 +1214,14 @@ int main(int argc, char **argv)
 		TEST(starts_nothing_without_its_files),
 		TEST(ends_when_the_front_refuses_its_identity),
 		TEST(cannot_execute),
+		TEST(starts_what_the_engine_orders),
+		TEST(starts_nothing_else),
+		TEST(needs_a_start_for_drrctl),
+		TEST(jobs_may_fail),
+		TEST(new_engine_hears_of_old_jobs),
+		TEST(ends_jobs_with_the_daemon),
+		TEST(starts_no_job_while_it_stops),
 	};
 
-	return argc > 2 ? child(argv[1], argv[2]) : cmocka_run_group_tests(tests, NULL, NULL);
+	return argc > 2 ? child(argv[1], argv[2], argc > 3 ? argv + 3 : NULL) : cmocka_run_group_tests(tests, NULL, NULL);
 }
