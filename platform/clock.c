@@ -1,9 +1,11 @@
 #include "platform/clock.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static int64_t read_ms(clockid_t id)
 {
@@ -40,6 +42,18 @@ char *clock_text(char out[CLOCK_TEXT_BYTES], int64_t wall_ms)
 	(void)snprintf(out, CLOCK_TEXT_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
 		       (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100,
 		       (unsigned)(wall_ms % 1000) % 1000);
+	return out;
+}
+
+char *clock_boot_id(char out[CLOCK_BOOT_BYTES])
+{
+	int fd = open(CLOCK_BOOT_PATH, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? 0 : read(fd, out, CLOCK_BOOT_BYTES - 1);
+
+	if (fd >= 0)
+		(void)close(fd);
+	out[got > 0 ? got : 0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
 	return out;
 }
 

@@ -107,6 +107,7 @@ struct appliance_facts {
 	char service_reason[128]; /* what the appliance says to it; foreign */
 
 	int64_t collections;       /* API collections; -1 unknown */
+	bool shows_no_collections; /* none was shown, without a complaint: there is none, or this firmware answers differently */
 	enum peering_flag unsaved; /* the domain has configuration that was not saved */
 
 	unsigned peering_count;

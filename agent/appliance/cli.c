@@ -168,9 +168,10 @@ static int take_store(struct cli *cli)
 static int take_collections(struct cli *cli)
 {
 	int64_t count = dumps_count(cli->dialogue->answer, cli->dialogue->answer_bytes, "api-collection");
+	bool told = cli->dialogue->complaint == DIALOGUE_NO_COMPLAINT;
 
-	/* No dump at all: none there, or a firmware that answers differently: not known. */
-	cli->facts->collections = cli->dialogue->complaint == DIALOGUE_NO_COMPLAINT && count > 0 ? count : -1;
+	cli->facts->collections = told && count > 0 ? count : -1;
+	cli->facts->shows_no_collections = told && count == 0;
 	return 0;
 }
 

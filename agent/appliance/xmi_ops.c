@@ -500,6 +500,7 @@ static int finish_table(struct xmi *xmi)
 static void begin_collections(struct xmi *xmi)
 {
 	xmi->facts->collections = -1;
+	xmi->facts->shows_no_collections = false;
 }
 
 static int collection_row(struct xmi *xmi, const struct soma_row *row, struct error *error)

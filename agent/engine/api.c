@@ -48,6 +48,8 @@ static struct asker find_asker(const struct daemon *d, const struct frame *frame
 	const char *names = frame->fields[2].bytes;
 	size_t left = frame->fields[2].length;
 
+	if (frame->number == DAEMON_OWN_REQUEST)
+		return (struct asker){ROLE_OPERATOR, DAEMON_OWN_NAME};
 	if (frame_field_is(frame, 3, "unix"))
 		return (struct asker){ROLE_OPERATOR, "local"}; /* the socket's mode lets in root and the agent's group, and nobody else */
 	while (left > 0) {
@@ -89,6 +91,7 @@ struct json *api_state(struct daemon *d)
 	struct error ignored = {0};
 	char when[CLOCK_TEXT_BYTES];
 
+	json_set(top, "watchdog", situation_watchdog(&d->over.dog));
 	set_or_null(top, "step", d->step.state == STEP_RUNNING ? step_json(d, d->step.run, d->step.op) : NULL);
 	json_set_string(agent, "version", DRR_VERSION);
 	json_set_string(agent, "started", clock_text(when, d->started_ms));
@@ -455,15 +458,16 @@ static bool fits_plan(struct daemon *d, uint32_t number, const char *run, int op
 	const struct journal_state *state = &d->runner.book.state;
 	struct plan plan;
 	bool flushed = strcmp(state->run, run) == 0 && (state->flush_done || state->flush_unknown || state->flush_open);
-	bool primary;
+	bool primary, own = over_owns(d, run);
 
 	if (plan_parse(standing(d)->plan, &plan)) {
 		daemon_reply_problem(d, number, PROBLEM_INTERNAL, "drr-agent journal", "the plan in the journal cannot be read");
 		return false;
 	}
-	primary = strcmp(plan.primary, d->config->agent.name) == 0;
+	primary = !own && strcmp(plan.primary, d->config->agent.name) == 0;
 	if (!primary && (op == JOURNAL_OP_PRIMARY || op == JOURNAL_OP_FLUSH)) {
-		daemon_reply_problem(d, number, PROBLEM_NOT_PRIMARY_OF_PLAN, NULL, "the plan makes %s the primary; only there is this step done", plan.primary);
+		daemon_reply_problem(d, number, PROBLEM_NOT_PRIMARY_OF_PLAN, NULL,
+				     own ? "this run is the watchdog's on %s: it bounces, and does nothing else" : "the plan makes %s the primary; only there is this step done", plan.primary);
 		return false;
 	}
 	if (primary && op == JOURNAL_OP_BOUNCE && !flushed) {
@@ -733,4 +737,12 @@ void api_request(struct daemon *d, const struct frame *frame)
 				     asker.role == ROLE_NONE ? "the names in this certificate have no role here" : "observers may look, and nothing else");
 	else
 		dispatch(d, frame, &route, &asker);
+}
+
+void api_own_request(struct daemon *d, const char *method, const char *target, const char *body)
+{
+	const char *fields[] = {method, target, "", "", body ? body : ""};
+	struct frame frame = frame_of_strings(FRAME_REQUEST, DAEMON_OWN_REQUEST, 0, fields);
+
+	api_request(d, &frame);
 }

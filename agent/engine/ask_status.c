@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "engine/asking.h"
+#include "engine/kept.h"
 #include "engine/logbook.h"
 #include "engine/report.h"
 #include "engine/situation.h"
@@ -20,13 +21,20 @@ struct look {
 	struct asking asking;
 	struct asking_event log;
 	struct journal_state journal;
+	struct watchdog dog;
+	bool kept; /* DOG remembers something */
 };
 
-static void print_json(const struct situation *situation)
+static void print_json(const struct look *s)
 {
-	struct json *top = situation_json(situation);
-	char *text = json_text(top, true);
+	struct json *top = situation_json(&s->said);
+	char *text;
 
+	if (s->kept)
+		json_set(top, "watchdog", situation_watchdog(&s->dog));
+	else
+		json_set_null(top, "watchdog");
+	text = json_text(top, true);
 	(void)puts(text);
 	free(text);
 	json_free(top);
@@ -85,6 +93,19 @@ static void print_run(const struct look *s)
 		(void)printf("hold       by %s: %s\n", state->standing.hold_owner, state->standing.hold_reason);
 }
 
+/* As the daemon has kept it last. */
+static void print_watchdog(const struct look *s)
+{
+	char when[CLOCK_TEXT_BYTES];
+
+	if (!s->kept)
+		return;
+	(void)printf("watchdog   %s since %s, on_reboot = %s: %s\n", watchdog_state_name(s->dog.state), clock_text(when, s->dog.since.wall_ms), watchdog_policy_name(s->dog.settings.policy),
+		     dash(s->dog.sentence));
+	if (s->dog.next[0])
+		(void)printf("  next     %s\n", s->dog.next);
+}
+
 /* Only where there is more than one. */
 static void print_ways(const struct look *s)
 {
@@ -128,6 +149,7 @@ static void print_text(const struct look *s)
 	else
 		(void)printf("log        no event of the gateway service in its last %d bytes\n", ASKING_HISTORY_BYTES);
 	print_run(s);
+	print_watchdog(s);
 }
 
 /* The first three must be answered; what only some ways or some firmware can tell stays unknown. */
@@ -151,7 +173,7 @@ static int ask_all(struct look *s, struct error *error)
 int ask_status(const struct config *config, bool json, bool verbose)
 {
 	static struct look s;
-	struct error error = {0}, journal_error = {0};
+	struct error error = {0}, journal_error = {0}, ignored = {0};
 	bool torn;
 	int failed;
 
@@ -161,12 +183,13 @@ int ask_status(const struct config *config, bool json, bool verbose)
 		s.said.address = asking_address(&s.asking);
 		peering_view_make(&the_link.facts.table, s.said.address, &s.view);
 		asking_last_event(&s.asking, &s.log);
+		s.kept = kept_read(config, &s.dog, true, kept_tell_nobody, NULL, &ignored) > 0;
 		if (logbook_peek(config->agent.state_dir, &s.journal, &torn, &journal_error) == 0)
 			s.said.journal = &s.journal;
 		else
 			(void)report_error(&journal_error);
 		if (json)
-			print_json(&s.said);
+			print_json(&s);
 		else
 			print_text(&s);
 	}

@@ -6,12 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "platform/clock.h"
 #include "platform/jail.h"
 #include "platform/secretfile.h"
 
 enum {
 	FILES_MAX = 9,            /* that one configuration names, itself included */
-	PATHS_MAX = CONFINE_CONFIGS_MAX * (2 * FILES_MAX + 1) + 4,
+	PATHS_MAX = CONFINE_CONFIGS_MAX * (2 * FILES_MAX + 1) + 5,
 	PORTS_MAX = CONFINE_CONFIGS_MAX * (4 + CONFIG_LISTEN_MAX) + 1,
 	NAME_SERVER_PORT = 53,    /* TCP: answers that do not fit into a datagram */
 };
@@ -114,6 +115,7 @@ int confine_enter(const struct config *const *configs, unsigned count, bool verb
 	for (unsigned i = 0; i < count; i++)
 		add_config(confine, configs[i]);
 	add_file(confine, "/etc/resolv.conf"); /* and hosts and services beside it */
+	add_path(confine, CLOCK_BOOT_PATH, JAIL_READ);
 	add_port(confine, NAME_SERVER_PORT, JAIL_CONNECT);
 	settings.path_count = confine->path_count;
 	settings.port_count = confine->port_count;

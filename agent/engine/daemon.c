@@ -26,6 +26,10 @@ void daemon_reply(struct daemon *d, uint32_t number, int status, const char *typ
 	struct error error = {0};
 	struct frame frame;
 
+	if (number == DAEMON_OWN_REQUEST) {
+		over_take_reply(d, status, body);
+		return;
+	}
 	if (retry_s > 0)
 		(void)snprintf(retry, sizeof retry, "%u", retry_s);
 	frame = frame_of_strings(FRAME_REPLY, number, (uint32_t)status, fields);
@@ -57,12 +61,17 @@ void daemon_reply_problem(struct daemon *d, uint32_t number, enum problem_type t
 	free(text);
 }
 
+static const char *or_null(const char *text)
+{
+	return text && text[0] ? text : NULL;
+}
+
 void daemon_tell(struct daemon *d, const struct event *event)
 {
+	enum log_level level = strcmp(event->name, "command") == 0 ? LOG_LEVEL_DEBUG : event->warns ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
 	struct error error = {0};
 
-	log_line(strcmp(event->name, "command") == 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, event->sentence, "kind", event->kind, "event", event->name, "run", event->run && event->run[0] ? event->run : NULL,
-		 "evidence", event->evidence && event->evidence[0] ? event->evidence : NULL, NULL);
+	log_line(level, event->sentence, "kind", event->kind, "event", event->name, "run", or_null(event->run), "next", or_null(event->next), "evidence", or_null(event->evidence), NULL);
 	if (events_add(&d->events, event, &error) && d->events.lost == 1)
 		log_line(LOG_LEVEL_ERROR, "events cannot be stored", "why", error.what, NULL);
 }
@@ -134,7 +143,9 @@ static int reload(struct daemon *d, struct error *error)
 		watcher_open(d);
 		return -1;
 	}
+	d->over.wants_look = d->over.wants_look || d->job == DAEMON_LOOK; /* that one was given up */
 	d->job = DAEMON_IDLE;
+	over_reload(d);
 	log_open("engine", (enum log_level)fresh->agent.log_level, fresh->agent.log_format == CONFIG_FORMAT_JSON);
 	watcher_open(d);
 	return 0;
@@ -185,6 +196,9 @@ static void take_control(struct daemon *d, const struct frame *frame, int passed
 		d->front_fd = passed;
 		passed = -1;
 		break;
+	case FRAME_FINISHED:
+		job_finished(d, frame);
+		break;
 	default:
 		log_line(LOG_LEVEL_WARNING, "the supervisor sent a frame that is none for an engine", "kind", frame_name(frame->kind), NULL);
 		break;
@@ -229,7 +243,7 @@ static void read_front(struct daemon *d)
 			return;
 		if (got == CHANNEL_CLOSED)
 			drop_front(d);
-		else if (got == CHANNEL_FRAME && frame.kind == FRAME_REQUEST)
+		else if (got == CHANNEL_FRAME && frame.kind == FRAME_REQUEST && frame.number != DAEMON_OWN_REQUEST)
 			api_request(d, &frame);
 		else {
 			log_line(LOG_LEVEL_ERROR, "the front sent something that is no request; it is not listened to any more", NULL);
@@ -262,6 +276,9 @@ static void turn(struct daemon *d)
 		step_turn(d);
 	if (is_idle(d) && mono_reached(d->recover_at, clock_now()) && !(d->stopping && d->control_fd < 0))
 		step_begin_recovery(d);
+	over_turn(d);
+	if (d->job == DAEMON_LOOK)
+		look_turn(d);
 	if (d->job == DAEMON_IDLE && mono_reached(d->link_idle_at, now)) {
 		link_close(&d->runner.link);
 		d->link_idle_at = MONO_NEVER;
@@ -274,7 +291,7 @@ static void turn(struct daemon *d)
 /* True: something can be done at once. */
 static bool is_due(const struct daemon *d)
 {
-	return d->reload_wanted && is_idle(d);
+	return d->over.fed || (d->reload_wanted && is_idle(d));
 }
 
 static unsigned gather(struct daemon *d, struct pollfd *fds, struct mono *until)
@@ -284,10 +301,11 @@ static unsigned gather(struct daemon *d, struct pollfd *fds, struct mono *until)
 
 	fds[0] = (struct pollfd){.fd = d->control_fd, .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = d->front_fd, .events = POLLIN};
-	*until = mono_earlier(api_deadline(d), watcher_deadline(d));
+	*until = mono_earlier(mono_earlier(api_deadline(d), watcher_deadline(d)), over_deadline(d));
 	if (d->alive_every_ms > 0)
 		*until = mono_earlier(*until, d->alive_at);
 	count += watcher_poll(d, fds + count);
+	count += job_poll(d, fds + count);
 	if (d->job == DAEMON_LOOK) {
 		fds[count++] = link_poll(&d->runner.link);
 		*until = mono_earlier(*until, link_deadline(&d->runner.link));
@@ -372,6 +390,7 @@ static int start(struct daemon *d, struct error *error)
 
 static void clean_up(struct daemon *d)
 {
+	over_close(d);
 	watcher_close(d);
 	source_close(d->runner.source);
 	link_close(&d->runner.link);
@@ -389,6 +408,7 @@ static int work(struct daemon *d, struct error *error)
 	if (d->runner.book.torn)
 		log_line(LOG_LEVEL_WARNING, "the journal's last record was unfinished (power cut?) and was cut off", NULL);
 	daemon_tell(d, &(struct event){.kind = "agent", .name = "started", .sentence = "the engine is at work", .evidence = DRR_VERSION});
+	over_open(d);
 	if (state->run_open || state->disable_open)
 		step_begin_recovery(d);
 	watcher_open(d);
@@ -415,6 +435,7 @@ int engine_main(const struct config *config)
 
 	d->configs[0] = *config;
 	use_config(d, &d->configs[0]);
+	job_open_all(d);
 	d->control_fd = ENGINE_CONTROL_FD;
 	d->front_fd = ENGINE_FRONT_FD;
 	log_open("engine", (enum log_level)config->agent.log_level, config->agent.log_format == CONFIG_FORMAT_JSON);

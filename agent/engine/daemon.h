@@ -6,6 +6,8 @@
  *   trace.c    what is said to the appliance and what it answers, as events
  *   looks.c    facts asked of the appliance between steps
  *   watcher.c  the log, between and during steps
+ *   over.c     the watchdog: what it hears, what it wishes, its one action
+ *   over_job.c programs that the supervisor starts for it
  *   metrics.c  OpenMetrics
  *
  * Whatever decides is in the journal before it is answered (run/journal.h). */
@@ -20,6 +22,7 @@
 #include "engine/situation.h"
 #include "front/routes.h"
 #include "run/plan.h"
+#include "watch/watchdog.h"
 
 enum {
 	DAEMON_WAITERS_MAX = 64,       /* requests that wait for something */
@@ -38,7 +41,11 @@ enum {
 	TRACE_QUESTION_BYTES = 400,    /* of such an answer, and of that to a command: more is cut */
 	TRACE_COMMAND_BYTES = 800,
 	STEP_PRECHECK = JOURNAL_OP_COUNT, /* as an op: reads only, and is not in the journal */
+	DAEMON_OWN_REQUEST = 0,        /* the number of a request that the front did not send: the watchdog's */
+	OVER_NOTES_MAX = 16,           /* notifications that wait; then the oldest goes */
 };
+
+#define DAEMON_OWN_NAME "(watchdog)" /* who asks then: as no certificate is called */
 
 /* For whoever is told that the journal cannot be written. */
 #define DAEMON_BROKEN_NEXT "free or repair the file system of state_dir (df -h, df -i, dmesg), then restart the agent"
@@ -102,6 +109,38 @@ struct daemon_counts {
 	uint64_t looks, looks_failed, recoveries;
 };
 
+enum over_job_kind { OVER_STATUS, OVER_NUDGE, OVER_RUN, OVER_NOTIFY, OVER_JOB_COUNT };
+
+struct over_job {
+	bool running;
+	uint32_t number; /* of its FRAME_START; 0: an engine before this one has started it */
+	int fd;          /* what it prints; -1: nothing more */
+	char *text;      /* its last SIZE bytes; may be NULL */
+	size_t bytes, size;
+};
+
+/* The watchdog's own bounce: requests that may be repeated, so that a restarted engine begins again at the first. */
+enum over_stage { OVER_GRANT, OVER_BOUNCE, OVER_CONFIRM, OVER_RELEASE, OVER_END };
+
+struct over {
+	struct watchdog dog;
+	struct mono looked_at;   /* when the look under way began */
+	bool fed;                /* it has heard something, and was not asked yet what it wishes */
+	bool wants_look, wants_group, unsaved, unsaved_told;
+	struct mono group_at, save_at, act_at; /* not before */
+	bool bouncing;           /* its own bounce is not over */
+	enum over_stage stage;
+	char run[WATCHDOG_RUN_BYTES]; /* its */
+	int refused;             /* the exit code where a request of that bounce was refused; 0: none was */
+	int reply;               /* HTTP's status of its last request */
+	char word[WATCHDOG_SENTENCE_BYTES]; /* why it was refused */
+	struct over_job jobs[OVER_JOB_COUNT];
+	uint32_t job_number;     /* of the last one */
+	char *notes[OVER_NOTES_MAX]; /* JSON text */
+	unsigned note_first, note_count;
+	uint64_t notes_sent, notes_failed, notes_dropped;
+};
+
 struct daemon {
 	struct config configs[2];      /* the one in use, and room for its successor */
 	struct config *config;
@@ -125,6 +164,7 @@ struct daemon {
 	bool stopping, reload_wanted;
 	bool unwritten;                /* the service was seen enabled again, and the journal could not be told */
 	struct run_request recovery_request;
+	struct over over;
 };
 
 /* ---- daemon.c */
@@ -140,6 +180,8 @@ void daemon_tell(struct daemon *d, const struct event *event);
 
 /* ---- api.c */
 void api_request(struct daemon *d, const struct frame *frame);
+/* The watchdog's: it may what an operator may. The answer comes to over_take_reply(). BODY NULL: none. */
+void api_own_request(struct daemon *d, const char *method, const char *target, const char *body);
 /* Answers those whose wait is over. */
 void api_serve_waiters(struct daemon *d);
 struct mono api_deadline(const struct daemon *d);
@@ -157,6 +199,8 @@ struct json *step_json(const struct daemon *d, const char *run, int op);
 /* How many attempts at this step of this run there were, one under way included. Of a precheck only the last is remembered. */
 unsigned step_attempts(const struct daemon *d, const char *run, int op);
 bool step_is_over(const struct daemon *d, const char *run, int op);
+/* The exit code of a step that is over, and its sentence (foreign text may be in it). -1: never heard of; *SENTENCE stays. */
+int step_exit(const struct daemon *d, const char *run, int op, const char **sentence);
 /* "flush", "precheck". */
 const char *step_op_name(int op);
 /* -1: no such op. */
@@ -194,6 +238,38 @@ struct mono watcher_deadline(const struct daemon *d);
 void watcher_close(struct daemon *d);
 /* A line that a run read. */
 void watcher_take_line(void *context, const char *bytes, size_t length);
+
+/* ---- over.c */
+/* Remembers, and takes up what an engine before this one left under way. After the journal and the events were opened. */
+void over_open(struct daemon *d);
+void over_close(struct daemon *d);
+/* The configuration is another one. */
+void over_reload(struct daemon *d);
+/* A look has ended. WHY: NULL where all that is needed was answered. */
+void over_take_look(struct daemon *d, const struct error *why);
+void over_take_line(struct daemon *d, enum line_event event);
+void over_take_reply(struct daemon *d, int status, const char *body);
+/* `drrctl status` has printed TEXT. */
+void over_take_status(struct daemon *d, int exit_code, const char *text, size_t bytes, const char *said);
+/* Another job has ended, or was not started (FRAME_NOT_STARTED); WORD is its last. */
+void over_take_job(struct daemon *d, enum over_job_kind kind, int status, const char *word);
+/* Asks what it wishes, and does it. */
+void over_turn(struct daemon *d);
+struct mono over_deadline(const struct daemon *d);
+/* Whether RUN is its own bounce: of this member alone, and without a flush. */
+bool over_owns(const struct daemon *d, const char *run);
+
+/* ---- over_job.c */
+void job_open_all(struct daemon *d);
+void job_close_all(struct daemon *d);
+/* INPUT: what the job gets to read; NULL: nothing. None of that kind may run. */
+void job_start(struct daemon *d, enum over_job_kind kind, const char *argument, const char *input);
+void job_finished(struct daemon *d, const struct frame *frame);
+void job_read_all(struct daemon *d);
+unsigned job_poll(const struct daemon *d, struct pollfd *fds);
+void note_add(struct daemon *d, const struct watchdog_news *news);
+/* Sends the next one. */
+void note_turn(struct daemon *d);
 
 /* ---- metrics.c */
 /* Without the last line, "# EOF". The caller frees it. */

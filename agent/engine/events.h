@@ -40,6 +40,8 @@ struct event {
 	const char *run;      /* or NULL */
 	const char *sentence; /* foreign text is escaped by the JSON writer */
 	const char *evidence; /* or NULL */
+	const char *next;     /* for the log only; or NULL */
+	bool warns;           /* likewise: a warning */
 };
 
 /* Stores it; an evidence, then a sentence, that is too long for a line is left out. 0, or -1: not stored, and counted. */

@@ -25,6 +25,7 @@ void look_want(struct daemon *d)
 		return;
 	d->job = DAEMON_LOOK;
 	d->look_stage = 0;
+	d->over.looked_at = clock_now();
 	d->counts.looks++;
 	(void)start_next(d);
 }
@@ -42,6 +43,7 @@ static void end_look(struct daemon *d, const struct error *why)
 	d->link_idle_at = mono_add_ms(now, DAEMON_LINK_IDLE_MS);
 	d->look_again_at = mono_add_ms(now, why ? DAEMON_LOOK_PAUSE_MS : DAEMON_LOOK_REST_MS);
 	d->counts.looks_failed += why != NULL;
+	over_take_look(d, why);
 }
 
 void look_turn(struct daemon *d)

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "engine/daemon.h"
+#include "engine/kept.h"
 #include "platform/clock.h"
 
 enum { METRICS_BYTES = 32 * 1024 };
@@ -149,6 +150,42 @@ static void log_watch(struct daemon *d, struct buf *out)
 	gauge_ms(out, "drr_log_lag_seconds", "How far reading is behind what is there.", 0);
 }
 
+/* Since when, by the clock that goes on while this host sleeps; across a boot of it, by the wall clock. */
+static int64_t age_ms(const struct watchdog_time *then)
+{
+	struct watchdog_time now;
+
+	kept_now(&now);
+	return strcmp(now.boot_id, then->boot_id) == 0 ? now.boot_ms - then->boot_ms : now.wall_ms - then->wall_ms;
+}
+
+static void watchdog(struct daemon *d, struct buf *out)
+{
+	static const char *const results[] = {"sent", "failed", "dropped"};
+	const struct over *o = &d->over;
+	const uint64_t notes[] = {o->notes_sent, o->notes_failed, o->notes_dropped};
+	const char *states[WATCHDOG_STATE_COUNT], *verdicts[WATCHDOG_VERDICT_COUNT];
+
+	for (int i = 0; i < WATCHDOG_STATE_COUNT; i++)
+		states[i] = watchdog_state_name((enum watchdog_state)i);
+	for (int i = 0; i < WATCHDOG_VERDICT_COUNT; i++)
+		verdicts[i] = watchdog_verdict_name((enum watchdog_verdict)i);
+	one_hot(out, "drr_watchdog_state", "Where the watchdog stands; steady is right.", states, WATCHDOG_STATE_COUNT, o->dog.state);
+	one_hot(out, "drr_watchdog_verdict", "Why the configuration is not back; none is right.", verdicts, WATCHDOG_VERDICT_COUNT, o->dog.verdict);
+	counter(out, "drr_watchdog_restarts", "Restarts of the appliance or of its peering that were noticed, ever.", o->dog.restarts);
+	counter(out, "drr_watchdog_actions", "Actions of the watchdog, ever.", o->dog.actions);
+	counter(out, "drr_watchdog_verdicts", "Verdicts of the watchdog, ever.", o->dog.verdicts);
+	gauge_ms(out, "drr_watchdog_episode_seconds", "Since the watchdog noticed that something is wrong; 0 when nothing is.",
+		 o->dog.state == WATCHDOG_STEADY ? 0 : age_ms(&o->dog.episode));
+	if (o->dog.restart_wall_ms > 0)
+		gauge_ms(out, "drr_watchdog_last_restart_time_seconds", "When the appliance last started, as far as it was seen, since the epoch.", o->dog.restart_wall_ms);
+	family(out, "drr_watchdog_notifications", "counter", NULL, "Notifications, by what became of them.");
+	for (unsigned i = 0; i < 3; i++)
+		(void)buf_printf(out, "drr_watchdog_notifications_total{result=\"%s\"} %llu\n", results[i], (unsigned long long)notes[i]);
+	if (o->dog.collections_before >= 0)
+		gauge(out, "drr_watchdog_collections_before", NULL, "API collections when all was well.", o->dog.collections_before);
+}
+
 char *metrics_text(struct daemon *d)
 {
 	char *memory = malloc(METRICS_BYTES);
@@ -162,5 +199,6 @@ char *metrics_text(struct daemon *d)
 	state(d, &out);
 	steps(d, &out);
 	log_watch(d, &out);
+	watchdog(d, &out);
 	return memory;
 }

@@ -281,6 +281,34 @@ static void set_or_null(struct json *object, const char *key, struct json *child
 		json_set_null(object, key);
 }
 
+static struct json *last_action(const struct watchdog *w)
+{
+	struct json *object = json_object();
+
+	json_set_string(object, "run", w->action_run);
+	set_time(object, "time", true, w->action_wall_ms);
+	set_known(object, "exit", w->action_exit >= 0, w->action_exit);
+	return object;
+}
+
+struct json *situation_watchdog(const struct watchdog *w)
+{
+	struct json *object = json_object();
+
+	json_set_string(object, "policy", watchdog_policy_name(w->settings.policy));
+	json_set_string(object, "state", watchdog_state_name(w->state));
+	set_time(object, "since", true, w->since.wall_ms);
+	json_set_string(object, "sentence", or_null(w->sentence));
+	json_set_string(object, "next", or_null(w->next));
+	json_set_string(object, "verdict", watchdog_verdict_name(w->verdict));
+	json_set_string(object, "cause", watchdog_cause_name(w->cause));
+	set_time(object, "episode_since", w->state != WATCHDOG_STEADY, w->episode.wall_ms);
+	json_set_int(object, "restarts", (int64_t)w->restarts);
+	set_or_null(object, "last_action", w->action_wall_ms != 0 ? last_action(w) : NULL);
+	set_known(object, "collections_before", w->collections_before >= 0, w->collections_before);
+	return object;
+}
+
 static struct json *service_json(const struct situation *s)
 {
 	const struct appliance_facts *facts = &s->link->facts;

@@ -6,6 +6,7 @@
 #include "engine/link.h"
 #include "platform/json.h"
 #include "run/journal.h"
+#include "watch/watchdog.h"
 
 struct situation {
 	const struct config *config;
@@ -34,6 +35,9 @@ int64_t situation_age_ms(const struct link *link);
 struct json *situation_grant(const struct journal_standing *standing);
 struct json *situation_hold(const struct journal_standing *standing);
 struct json *situation_op(const struct journal_state *state, enum journal_op op);
+
+/* What the watchdog says. */
+struct json *situation_watchdog(const struct watchdog *w);
 
 /* A hold that is not over yet. */
 bool situation_is_held(const struct journal_standing *standing);

@@ -203,6 +203,7 @@ void step_start(struct daemon *d, const char *run, int op, unsigned overrides, c
 	struct error error = {0};
 	unsigned attempt = step_attempts(d, run, op) + 1;
 
+	d->over.wants_look = d->over.wants_look || d->job == DAEMON_LOOK; /* behind the step */
 	if (d->job == DAEMON_LOOK)
 		link_close(&r->link); /* nobody waits for its answer now; an idle session is used again */
 	watcher_pause(d);
@@ -334,6 +335,17 @@ struct json *step_json(const struct daemon *d, const char *run, int op)
 	if (is_present(d, run, op))
 		return present_json(&d->step);
 	return op != STEP_PRECHECK && strcmp(state->run, run) == 0 ? situation_op(state, (enum journal_op)op) : NULL;
+}
+
+int step_exit(const struct daemon *d, const char *run, int op, const char **sentence)
+{
+	const struct journal_state *state = &d->runner.book.state;
+	bool present = is_present(d, run, op);
+
+	if (!present && (op == STEP_PRECHECK || strcmp(state->run, run) != 0 || state->ops[op].attempts == 0))
+		return -1;
+	*sentence = present ? d->step.sentence : state->ops[op].sentence;
+	return present ? d->step.exit_code : state->ops[op].exit_code;
 }
 
 bool step_is_over(const struct daemon *d, const char *run, int op)

@@ -57,6 +57,7 @@ void watcher_take_line(void *context, const char *bytes, size_t length)
 	(void)text_escape(shown, sizeof shown, bytes, length);
 	daemon_tell(d, &(struct event){.kind = "log", .name = event_word(what), .code = last->code,
 				       .run = d->job == DAEMON_STEP ? d->step.run : NULL, .sentence = shown});
+	over_take_line(d, what);
 }
 
 /* ---- the spool of syslog lines */

@@ -408,6 +408,14 @@ enum line_event line_event(const struct line *line)
 	return LINE_OTHER;
 }
 
+enum line_event line_event_of_code(const char *code)
+{
+	for (size_t i = 0; i < EVENTS_COUNT; i++)
+		if (strcmp(events[i].code_text, code) == 0)
+			return events[i].event;
+	return LINE_OTHER;
+}
+
 /* ---- the same, quickly: what follows may take a line for an event that is none, as line_parse() has the last word; never the reverse */
 
 /* Eight bytes as a number, to be compared only. */

@@ -49,6 +49,8 @@ enum line_event {
 };
 
 enum line_event line_event(const struct line *line);
+/* The same of a code alone, as GET /v1/state tells it: "0x88e000d7". */
+enum line_event line_event_of_code(const char *code);
 
 /* line_parse() and line_event() in one, for following a busy log: most lines are put aside by a look at their code alone, several times faster than
  * parsing them. *LINE is filled when the result is not LINE_OTHER. */

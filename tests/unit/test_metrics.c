@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "engine/daemon.h"
+#include "engine/kept.h"
 #include "platform/clock.h"
 
 static struct daemon daemon_;
@@ -22,6 +23,7 @@ static int begin(void **state)
 	daemon_.config = &daemon_.configs[0];
 	daemon_.events.fd = -1;
 	daemon_.counts.last_disabled_ms = -1;
+	daemon_.over.dog.collections_before = -1;
 	daemon_.runner.link.facts.collections = daemon_.runner.link.facts.uptime_reload_s = -1;
 	journal_state_init(&daemon_.runner.book.state);
 	(void)snprintf(daemon_.config->agent.name, sizeof daemon_.config->agent.name, "gw1");
@@ -110,6 +112,55 @@ static void before_anything_is_known(void **state)
 	has_not("drr_log_");
 	has_not("drr_service_disabled_seconds");
 	has_not("drr_appliance_uptime_seconds");
+	has("drr_watchdog_state{drr_watchdog_state=\"steady\"} 1");
+	has("drr_watchdog_verdict{drr_watchdog_verdict=\"none\"} 1");
+	has("drr_watchdog_episode_seconds 0.000");
+	has("drr_watchdog_notifications_total{result=\"dropped\"} 0");
+	has_not("drr_watchdog_last_restart");
+	has_not("drr_watchdog_collections");
+}
+
+static void a_verdict_of_the_watchdog(void **state)
+{
+	struct watchdog *dog = &daemon_.over.dog;
+	struct watchdog_time now;
+	const char *found;
+	long long age_s;
+
+	(void)state;
+	kept_now(&now);
+	dog->state = WATCHDOG_VERDICT;
+	dog->verdict = WATCHDOG_SERVER_SILENT;
+	dog->episode = now;
+	dog->episode.boot_ms -= 90000;
+	dog->episode.wall_ms -= 5000000; /* the wall clock was set meanwhile */
+	dog->restarts = 3;
+	dog->actions = 2;
+	dog->verdicts = 4;
+	dog->restart_wall_ms = INT64_C(1767323045678);
+	dog->collections_before = 5;
+	daemon_.over.notes_sent = 7;
+	daemon_.over.notes_failed = 1;
+	make();
+	has("drr_watchdog_state{drr_watchdog_state=\"verdict\"} 1");
+	has("drr_watchdog_state{drr_watchdog_state=\"steady\"} 0");
+	has("drr_watchdog_verdict{drr_watchdog_verdict=\"server-silent\"} 1");
+	has("drr_watchdog_restarts_total 3");
+	has("drr_watchdog_actions_total 2");
+	has("drr_watchdog_verdicts_total 4");
+	has("drr_watchdog_last_restart_time_seconds 1767323045.678");
+	has("drr_watchdog_collections_before 5");
+	has("drr_watchdog_notifications_total{result=\"sent\"} 7");
+	has("drr_watchdog_notifications_total{result=\"failed\"} 1");
+	found = strstr(text, "\ndrr_watchdog_episode_seconds ");
+	assert_non_null(found);
+	age_s = strtoll(strchr(found, ' '), NULL, 10);
+	assert_true(age_s >= 90 && age_s < 120);
+	(void)snprintf(dog->episode.boot_id, sizeof dog->episode.boot_id, "another boot");
+	make();
+	found = strstr(text, "\ndrr_watchdog_episode_seconds ");
+	age_s = strtoll(strchr(found, ' '), NULL, 10);
+	assert_true(age_s >= 5000 && age_s < 5030);
 }
 
 static void with_everything(void **state)
@@ -192,7 +243,7 @@ int main(void)
 {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, begin, end)
 	const struct CMUnitTest tests[] = {
-		CASE(the_judge_is_no_rubber_stamp), CASE(before_anything_is_known), CASE(with_everything), CASE(foreign_text_in_labels), CASE(times_before_the_epoch),
+		CASE(the_judge_is_no_rubber_stamp), CASE(before_anything_is_known), CASE(a_verdict_of_the_watchdog), CASE(with_everything), CASE(foreign_text_in_labels), CASE(times_before_the_epoch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,6 +123,52 @@ static void nothing_is_known(void **state)
 	assert_at("run", NULL);
 }
 
+static void make_watchdog(const struct watchdog *w)
+{
+	json_free(top);
+	top = situation_watchdog(w);
+}
+
+static void the_watchdog(void **state)
+{
+	static struct watchdog w;
+
+	(void)state;
+	w = (struct watchdog){.settings.policy = WATCHDOG_BOUNCE, .collections_before = -1, .action_exit = -1, .since.wall_ms = INT64_C(1767323045678), .episode.wall_ms = 5};
+	make_watchdog(&w);
+	assert_at("policy", "\"bounce\"");
+	assert_at("state", "\"steady\"");
+	assert_at("since", "\"2026-01-02T03:04:05.678Z\"");
+	assert_at("verdict", "\"none\"");
+	assert_at("sentence", NULL);
+	assert_at("next", NULL);
+	assert_at("episode_since", NULL); /* the last one is over */
+	assert_at("last_action", NULL);
+	assert_at("collections_before", NULL);
+	w.state = WATCHDOG_ACTING;
+	w.cause = WATCHDOG_CAUSE_RELOAD;
+	w.verdict = WATCHDOG_WAITS_ALONE;
+	w.action_wall_ms = INT64_C(1767323045679);
+	w.collections_before = 0;
+	w.restarts = 2;
+	(void)snprintf(w.action_run, sizeof w.action_run, "wd-gw1-20260102T030405Z");
+	(void)snprintf(w.sentence, sizeof w.sentence, "it waits");
+	make_watchdog(&w);
+	assert_at("state", "\"acting\"");
+	assert_at("cause", "\"reload\"");
+	assert_at("verdict", "\"waits-alone\"");
+	assert_at("sentence", "\"it waits\"");
+	assert_at("episode_since", "\"1970-01-01T00:00:00.005Z\"");
+	assert_at("restarts", "2");
+	assert_at("collections_before", "0");
+	assert_at("last_action.run", "\"wd-gw1-20260102T030405Z\"");
+	assert_at("last_action.time", "\"2026-01-02T03:04:05.679Z\"");
+	assert_at("last_action.exit", NULL); /* under way */
+	w.action_exit = 0;
+	make_watchdog(&w);
+	assert_at("last_action.exit", "0");
+}
+
 static void the_oldest_needed_answer_counts(void **state)
 {
 	int64_t age_ms, wall_ms;
@@ -312,7 +358,7 @@ int main(void)
 {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, begin, end)
 	const struct CMUnitTest tests[] = {
-		CASE(nothing_is_known), CASE(the_oldest_needed_answer_counts), CASE(facts_are_shown), CASE(grants), CASE(holds), CASE(steps), CASE(questions),
+		CASE(nothing_is_known), CASE(the_watchdog), CASE(the_oldest_needed_answer_counts), CASE(facts_are_shown), CASE(grants), CASE(holds), CASE(steps), CASE(questions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
