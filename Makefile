@@ -130,6 +130,8 @@ install: all
 	install -D -m 644 conf/bash-completion '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/drr-agent'
 	ln -sf drr-agent '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/drrctl'
 	install -D -t '$(DESTDIR)$(PREFIX)/share/doc/drr-agent' -m 644 conf/*.conf conf/systemd/local.conf README.md CHANGELOG.md LICENSE
+	install -D -t '$(DESTDIR)$(PREFIX)/share/doc/drr-agent/prometheus' -m 644 conf/prometheus/*
+	install -D -t '$(DESTDIR)$(PREFIX)/share/doc/drr-agent/grafana' -m 644 conf/grafana/*
 	install -D -m 644 conf/systemd/drr-agent.sysusers '$(DESTDIR)$(PREFIX)/lib/sysusers.d/drr-agent.conf'
 	install -D -t '$(DESTDIR)$(PREFIX)/lib/systemd/system' -m 644 conf/systemd/*.service
 	sed -i 's|/usr/local/|$(PREFIX)/|' '$(DESTDIR)$(PREFIX)'/lib/systemd/system/drr-agent*.service

@@ -122,7 +122,7 @@ struct over_job {
 };
 
 /* The watchdog's own bounce: requests that may be repeated, so that a restarted engine begins again at the first. */
-enum over_stage { OVER_GRANT, OVER_BOUNCE, OVER_CONFIRM, OVER_RELEASE, OVER_END };
+enum over_stage { OVER_GRANT, OVER_BOUNCE, OVER_RELEASE, OVER_END };
 
 struct over {
 	struct watchdog dog;

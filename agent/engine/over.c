@@ -17,7 +17,7 @@ enum {
 	AGAIN_MS = 1000,       /* what cannot be done at once: a look right after another one, the release of a grant */
 	KEEP_AGAIN_MS = 60000, /* after a write of its memory that failed */
 	GROUP_AGAIN_MS = 30000, /* after the others were asked */
-	EXIT_FAILED = 4, EXIT_INCOMPLETE = 5, EXIT_BUSY = 6,
+	EXIT_FAILED = 4, EXIT_BUSY = 6,
 };
 
 static struct watchdog scratch; /* large */
@@ -231,7 +231,7 @@ static enum over_stage ask_grant(struct daemon *d, const char *target)
 }
 
 /* One attempt at a bounce, whoever asks for it; one that an engine before this one ended before it had disabled anything is none. */
-static enum over_stage ask_step(struct daemon *d, int op, enum over_stage then)
+static enum over_stage ask_bounce(struct daemon *d)
 {
 	const struct journal_state *state = &d->runner.book.state;
 	const char *run = d->over.run;
@@ -239,10 +239,9 @@ static enum over_stage ask_step(struct daemon *d, int op, enum over_stage then)
 	struct json *body = json_object();
 
 	json_set_string(body, "run", run);
-	json_set_string(body, "op", step_op_name(op));
-	if (op == JOURNAL_OP_BOUNCE)
-		json_set_int(body, "attempt", was_none ? step_attempts(d, run, op) + 1 : 1);
-	return request(d, "POST", "/v1/steps", body) == 202 ? then : give_up(d, OVER_RELEASE);
+	json_set_string(body, "op", step_op_name(JOURNAL_OP_BOUNCE));
+	json_set_int(body, "attempt", was_none ? step_attempts(d, run, JOURNAL_OP_BOUNCE) + 1 : 1);
+	return request(d, "POST", "/v1/steps", body) == 202 ? OVER_RELEASE : give_up(d, OVER_RELEASE);
 }
 
 /* Also where an engine before this one ended right behind it. */
@@ -258,17 +257,18 @@ static bool is_bounced(const struct daemon *d)
 static void end_bounce(struct daemon *d)
 {
 	struct over *o = &d->over;
-	const char *sentence = o->refused ? o->word : "its grant was given back too early", *run = o->run;
+	bool bounced = is_bounced(d);
+	const char *sentence = o->refused ? o->word : bounced ? "the service was restarted" : "its grant was given back too early", *run = o->run;
 	char word[WATCHDOG_SENTENCE_BYTES];
 	int exit_code = step_exit(d, run, JOURNAL_OP_BOUNCE, &sentence);
 
 	if (exit_code < 0)
 		exit_code = o->refused ? o->refused : EXIT_FAILED;
-	else if (is_bounced(d))
-		exit_code = step_exit(d, run, JOURNAL_OP_CONFIRM, &sentence);
+	if (bounced) /* whether it waits then, or is back with what its store had, is for the watchdog to see */
+		exit_code = 0;
 	o->bouncing = false;
 	if (strcmp(run, o->dog.action_run) == 0)
-		take_end(d, exit_code < 0 ? EXIT_INCOMPLETE : exit_code, text_escape(word, sizeof word, sentence, strlen(sentence)));
+		take_end(d, exit_code, text_escape(word, sizeof word, sentence, strlen(sentence)));
 }
 
 /* It may have been given back by an operator, and be another run's now. */
@@ -285,8 +285,7 @@ static enum over_stage next_stage(struct daemon *d, const char *target)
 {
 	switch (d->over.stage) {
 	case OVER_GRANT: return ask_grant(d, target);
-	case OVER_BOUNCE: return ask_step(d, JOURNAL_OP_BOUNCE, OVER_CONFIRM);
-	case OVER_CONFIRM: return is_bounced(d) ? ask_step(d, JOURNAL_OP_CONFIRM, OVER_RELEASE) : OVER_RELEASE;
+	case OVER_BOUNCE: return ask_bounce(d);
 	default: return release(d, target);
 	}
 }

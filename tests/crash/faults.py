@@ -353,7 +353,7 @@ def reload(slot, point, killed=False, away_s=0.4, reboot=False):
     fired = run.wait_stopped()
     outcome = Outcome(fired=fired)
     if fired:
-        slot.lab.call("reload", member="gw1", seconds=away_s, reboot=reboot)
+        slot.lab.call("reboot" if reboot else "reload", member="gw1", seconds=away_s)
         time.sleep(0.02)
         if killed:
             run.kill()

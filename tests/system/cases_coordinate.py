@@ -21,30 +21,36 @@ class Group:
 
     def __init__(self, world, group=""):
         self.world, self.daemons, self.ports, self.logs = world, {}, {}, []
+        self.conf = os.path.join(world.directory, "group.conf")
+        configs = {}
         self.certificate, self.key = fake_agent.client_identity(world.directory, "drrctl")
         text = f"[group]\ncertificate = {self.certificate}\nkey = {self.key}\n{'' if 'patience_s' in group else 'patience_s = 60'}\n{group}\n"
         for member in world.lab.members:
-            pin = self.add(member.name)
+            configs[member.name], pin = self.add(member.name)
             text += f"[member {member.name}]\nurl = https://{self.host(member.name)}:{self.ports[member.name]}\npin = {pin}\n"
-        self.conf = os.path.join(world.directory, "group.conf")
         with open(self.conf, "w", encoding="utf-8") as file:
             file.write(text)
+        for name, config in configs.items():
+            self.start(name, config)
         for name in self.ports:
             self.wait_ready(name)
 
     def host(self, _name):
         return "127.0.0.1"
 
+    def keys(self, _name):
+        """More of a member's configuration."""
+        return {}
+
     def add(self, name):
         key = certificates.new_key("ecdsa")
         paths = [os.path.join(self.world.directory, f"{name}-door.{end}") for end in ("pem", "key")]
         certificates._write(paths[0], 0o644, certificates._pem(certificates._builder(name, name, key, False).sign(key, certificates.hashes.SHA256())))
         certificates._write(paths[1], 0o600, certificates._key_pem(key))
-        self.ports[name] = fake_agent.free_port()
+        self.ports[name] = next(port for port in iter(fake_agent.free_port, 0) if port not in self.ports.values())
         config = self.world.config(name, https__listen=f"{self.host(name)}:{self.ports[name]}", https__certificate=paths[0], https__key=paths[1],
-                                   https__client_ca=self.certificate, https__operators="drrctl", limits__bounce_deadline_s="10", limits__confirm_timeout_s="8")
-        self.start(name, config)
-        return certificates.pin_of(key)
+                                   https__client_ca=self.certificate, https__operators="drrctl", limits__bounce_deadline_s="10", limits__confirm_timeout_s="8", **self.keys(name))
+        return config, certificates.pin_of(key)
 
     def start(self, name, config):
         log = open(os.path.join(self.world.directory, name + "-daemon.log"), "a", encoding="utf-8")

@@ -1,5 +1,6 @@
 """One simulated appliance: its switches, users, domains, service, log, and what happens when it reloads."""
 
+import asyncio
 import os
 import time
 
@@ -16,6 +17,9 @@ class Appliance:
         self.address = address
         self.switches = switches
         self.running = True
+        self.awake = asyncio.Event()     # clear: stunned
+        self.awake.set()
+        self._delayed = []               # what its timers would have done meanwhile
         self.peering_alive = True
         self.frozen_view = {}            # object -> the primaries it knew when it lost its peers
         self.frozen_offset = {}
@@ -129,15 +133,48 @@ class Appliance:
                 peering.link_back(self)
         self.effect("peering_link", value="ok" if alive else "down")
 
-    async def reload(self, seconds=None, reboot=False):
-        """The appliance reloads: sessions end, memory is forgotten, the peers may choose another primary meanwhile."""
+    # ---- stunned: all of it stands still, as a virtual machine does that is moved or whose disk is copied
+
+    def when_awake(self, action, *args):
+        if self.awake.is_set():
+            action(*args)
+        else:
+            self._delayed.append((action, args))
+
+    def stun(self, seconds=None):
+        """Connections are taken by the kernel and not answered; the peers lose it; nothing of its own happens."""
+        if self.running and self.awake.is_set():
+            self.effect("stunned", seconds=seconds)
+            self.awake.clear()
+            self.servers.pause()
+            self.set_link(False)
+        if seconds is not None:
+            self.lab.later(seconds, self.wake)
+
+    def wake(self):
+        if self.awake.is_set():
+            return
+        self.effect("woken")
+        self.awake.set()
+        self.set_link(self.switches.peering_link == "ok")
+        delayed, self._delayed = self._delayed, []
+        for action, args in delayed:
+            action(*args)
+        self.servers.resume()
+
+    async def reload(self, seconds=None, reboot=False, wait=0.0):
+        """The appliance reloads: sessions end, memory is forgotten, the peers may choose another primary meanwhile.  One that is down already stays so."""
+        if wait > 0:
+            await self.lab.sleep(wait)
+        if not self.running:
+            return
+        self.wake()
         self.effect("reload", reboot=reboot)
         seconds = self.switches.reload_time if seconds is None else seconds
         self.running = False
         self.servers.stop_listening()
         self.targets.power_off()
-        for session in list(self.sessions):
-            session.cut("reload", "fin")
+        dead = self._end_sessions()
         self.servers.cut_all()
         self.set_link(False)
         self.service.power_off()
@@ -160,16 +197,28 @@ class Appliance:
             self.set_link(True)
         for peering in self.lab.peering.values():
             await peering.power_on(self)
+        for session in dead:
+            session.transport.abort(True)
         await self.servers.start_listening()
         if self.service.admin_enabled:
-            self.service.start()
+            self.service.start(after_restart=self.switches.after_restart)
         self.effect("reloaded")
+
+    def _end_sessions(self):
+        """Those whose clients do not know yet that they have ended."""
+        how, sessions = self.switches.restart_ends, list(self.sessions)
+        for session in sessions:
+            if how == "silent":
+                session.lost()
+            else:
+                session.cut("reload", how)
+        return sessions if how == "silent" else []
 
     # ---- state, for tests
 
     def state(self):
         return {
-            "address": self.address, "running": self.running, "peering_link": "ok" if self.peering_alive else "down",
+            "address": self.address, "running": self.running, "stunned": not self.awake.is_set(), "peering_link": "ok" if self.peering_alive else "down",
             "service": {"admin_state": "enabled" if self.service.admin_enabled else "disabled", "op_state": self.service.op_state,
                         "state": self.service.state, "collections": self.service.shown_collections(), "resyncing": self.service.resyncing},
             "peering": {n: {"is_primary": p.is_primary(self), "keys": None if p.stores[self.name] is None else len(p.stores[self.name])} for n, p in self.lab.peering.items()},

@@ -58,7 +58,7 @@ class Session:
         self._task = self.lab.task(self._run())
 
     def feed(self, data):
-        self.terminal.feed(data)
+        self.appliance.when_awake(self.terminal.feed, data)
 
     def feed_eof(self):
         self.terminal.feed_eof()
@@ -132,6 +132,7 @@ class Session:
             echo = self.switches.password_echo if self.echo else "no"
         timeout = self.switches.cli_timeout or None
         line = await self.terminal.read_line(echo, timeout, self.switches.newline_without_echo)
+        await self.appliance.awake.wait()
         if line is None:
             await self.outlet.drained()
             self.appliance.effect("input_end", self.id)

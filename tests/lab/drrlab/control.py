@@ -20,7 +20,7 @@ class Control:
         self.lab = lab
         self.actions = {
             "set": self.set, "get": self.get, "state": self.state, "effects": self.effects, "reset": self.reset, "webhook": self.webhook, "expire": self.lab.api_manager.expire,
-            "rekey": self.rekey, "reload": self.reload, "link": self.link, "primary": self.primary, "rotate": self.rotate,
+            "rekey": self.rekey, "reload": self.reload, "reboot": self.reboot, "link": self.link, "primary": self.primary, "rotate": self.rotate,
             "copytruncate": self.copytruncate, "truncate": self.truncate, "recreate": self.recreate, "log": self.log, "store": self.store,
             "admin": self.admin, "recert": self.recert, "bulk": self.bulk, "push": self.push, "unpush": self.unpush, "syslog_break": self.syslog_break, "spoof": self.spoof,
             "lose": self.lose, "cut": self.cut, "kill": self.kill, "revive": self.revive, "stun": self.stun, "wake": self.wake,
@@ -121,9 +121,14 @@ class Control:
         self.lab.write_description()
         return {m.name: self.lab.describe_member(m)["host_keys"] for m in self.members(member)}
 
-    def reload(self, member, seconds=None, reboot=False):
+    def reload(self, member, seconds=None):
         for m in self.members(member):
-            self.lab.task(m.reload(None if seconds is None else float(seconds), str(reboot).lower() in ("true", "yes")))
+            self.lab.task(m.reload(None if seconds is None else float(seconds)))
+
+    def reboot(self, member, seconds=None, within=0):
+        """Each at a moment of its own WITHIN so many seconds, down for SECONDS; both uptimes go back."""
+        for m in self.members(member):
+            self.lab.task(m.reload(None if seconds is None else float(seconds), True, self.lab.random.uniform(0, float(within))))
 
     def admin(self, member, value):
         """The service's admin state, as if an administrator had set it: value=disabled|enabled."""
@@ -176,15 +181,21 @@ class Control:
         for m in self.members(member):
             await self.engine().revive(m)
 
-    def stun(self, member, what="redis"):
-        """SIGSTOP"""
+    def stun(self, member, what="redis", seconds=None):
+        """SIGSTOP; what=appliance: all of it, for SECONDS or until it is woken."""
         for m in self.members(member):
-            self.engine().signal(m, what, stop=True)
+            if what == "appliance":
+                m.stun(None if seconds is None else float(seconds))
+            else:
+                self.engine().signal(m, what, stop=True)
 
     def wake(self, member, what="both"):
         """SIGCONT"""
         for m in self.members(member):
-            self.engine().signal(m, what, stop=False)
+            if what == "appliance":
+                m.wake()
+            else:
+                self.engine().signal(m, what, stop=False)
 
     def partition(self, member, peer="all"):
         """Nothing passes between their engines any more; what is sent is held back."""

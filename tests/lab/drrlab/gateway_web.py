@@ -21,6 +21,9 @@ class GatewayDoors(Door):
         for port in PORTS:
             self._servers.append(await self.open(self._serve, port, context))
 
+    def listeners(self):
+        return self._servers
+
     def stop(self):
         for server in self._servers:
             server.close()

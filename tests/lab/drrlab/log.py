@@ -179,6 +179,9 @@ class LogWriter(LogFile):
 
     def event(self, code, detail="", category="apic-gw-service", level="notice", text=None, log_class=None, record=True, more=None):
         """One event of the appliance: to the file, to consoles that show log lines, and to the effects."""
+        if not self.appliance.awake.is_set():
+            self.appliance.when_awake(self.event, code, detail, category, level, text, log_class, record, more)
+            return
         text = text or TEXTS[code]
         text = text.replace("{detail}", str(detail)).replace("{snapshot}", self.appliance.lab.snapshot_id)
         event = self.make(code, text, category, level, log_class)

@@ -235,6 +235,8 @@ class PeeringObject:
         elif member in view and member is not self.primary and self.lab.switches.rejoin_overlap > 0:
             self.also_primary.add(member)
             self.lab.later(self.lab.switches.rejoin_overlap, self._end_overlap, member)
+        if not self.primary.peering_alive:      # it was lost when there was no quorum to replace it
+            self._failover = self.lab.later(self.lab.switches.down_after, self._failover_if_lost, self.primary)
         self.replicate()
 
     async def make_healthy(self):

@@ -215,7 +215,7 @@ class Lab:
         while True:
             await asyncio.sleep(NOISE_PERIOD_S)
             for member in self.members:
-                if member.running:
+                if member.running and member.awake.is_set():
                     member.make_noise(NOISE_PERIOD_S)
 
     # ---- what a client needs
@@ -285,6 +285,7 @@ class Lab:
             member.switches.reset()
         self._apply_member_settings()
         for member in self.members:
+            member.wake()
             member.set_link(member.switches.peering_link == "ok")
             member.failures.clear()
             member.locked_until.clear()

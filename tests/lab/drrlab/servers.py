@@ -430,6 +430,20 @@ class Servers:
             listener.close()
         self._listeners.clear()
 
+    def _all_listeners(self):
+        return [*self._listeners.values(), *self.xmi.listeners(), *self.gateway.listeners()]
+
+    def pause(self):
+        """The kernel goes on taking connections; nobody accepts them."""
+        for server in self._all_listeners():
+            for sock in server.sockets:
+                self.lab.loop.remove_reader(sock.fileno())
+            server._serving = False     # asyncio has no word for it
+
+    def resume(self):
+        for server in self._all_listeners():
+            server._start_serving()
+
     async def relisten(self):
         """ssh_listen, telnet_listen, or a switch of the HTTPS doors changed."""
         self.xmi.stop()

@@ -16,6 +16,7 @@ class GatewayService:
         self.spoiled = False            # restarted during a DRR on firmware with the defect
         self._timer = None
         self._starts = 0
+        self._after_restart = "store"   # how this start, the appliance's own, goes; the switch after_restart
 
     @property
     def op_state(self):
@@ -26,7 +27,7 @@ class GatewayService:
     @property
     def listening(self):
         """Whether its port 3000 answers."""
-        return self.appliance.running and self.appliance.switches.reachable_3000 and self.state in ("up", "waiting")
+        return self.appliance.running and self.appliance.awake.is_set() and self.appliance.switches.reachable_3000 and self.state in ("up", "waiting")
 
     def shown_collections(self):
         if self.appliance.switches.collections_source == "fixed":
@@ -40,7 +41,7 @@ class GatewayService:
     def _after(self, delay, action, *args):
         if self._timer:
             self._timer.cancel()
-        self._timer = self.lab.later(delay, action, *args)
+        self._timer = self.lab.later(delay, self.appliance.when_awake, action, *args)
 
     # ---- what the CLI does
 
@@ -74,10 +75,11 @@ class GatewayService:
         if self.appliance.switches.service_mgmt_lines:
             self.appliance.log.event("0x00350015", category="mgmt", text="Operational state down")
 
-    def start(self, session=None, command=None):
+    def start(self, session=None, command=None, after_restart="store"):
         """From admin-state enabled, or from the start of the appliance."""
         if self.state == "stopping":
             self._stopped(session, command)
+        self._after_restart = after_restart
         self._go("starting", session, command)
         self._after(self.appliance.switches.start_delay, self._started, session, command)
 
@@ -103,7 +105,9 @@ class GatewayService:
             return
         if s.service_mgmt_lines:
             self.appliance.log.event("0x00350014", category="mgmt", text="Operational state up")
-        if store and not self.spoiled:
+        if store and not self.spoiled and self._after_restart != "waits":
+            if self._after_restart == "line":
+                self._say_waiting()
             self.load(store)
             self._go("up", session, command)
             return

@@ -282,6 +282,9 @@ MEMBER_SWITCHES = [
     _choice("log_event_codes", "filter|add", "[U]", "single codes of a target: only they pass, out of what its rows let through / they pass besides"),
     _bool("logtemp_volatile", True, "[S]", "a reload empties logtemp"),
     _bool("reload_reverts", False, "[I]", "a reload brings the service's saved admin state back (unsaved log targets are always gone)"),
+    _choice("restart_ends", "fin|reset|silent", "[U]", "how CLI sessions end when the appliance restarts; silent: nothing more comes, and a reset when it is up again"),
+    _choice("after_restart", "store|waits|line", "[U]", "the service of a restarted appliance loads its peering store (and waits where that is empty) / waits whatever the store "
+            "holds / says 0x88e000d7 and then loads it"),
     _choice("show_logging", "file|header|plain|refused|unknown", "[D]/[U]", "`show logging NAME [PCRE]`: lines as in the file / under a heading / without brackets; "
             "refused: an error text"),
     _text("show_logging_refused_text", "Cannot display the log", "[U]", "after `% `"),

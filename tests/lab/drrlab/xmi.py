@@ -57,6 +57,9 @@ class Door:
     async def open(self, handler, port, context):
         return await asyncio.start_server(handler, self.appliance.address, port, ssl=context, limit=1 << 20)
 
+    def listeners(self):
+        return [self._server] if self._server else []
+
     def stop(self):
         if self._server:
             self._server.close()
@@ -145,6 +148,7 @@ class XmlManagement(Door):
         if headers.get("expect", "").lower() == "100-continue":
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await self._body(reader, headers)
+        await self.appliance.awake.wait()
         if method != "POST" or path not in PATHS:
             self.appliance.effect("xmi_invalid", None, f"{method} {path}", why="no such resource")
             writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
