@@ -87,7 +87,7 @@ const char *api_member_address(const struct daemon *d)
 struct json *api_state(struct daemon *d)
 {
 	static const char *const jobs[] = {[DAEMON_IDLE] = "idle", [DAEMON_LOOK] = "looking", [DAEMON_STEP] = "step", [DAEMON_RECOVERY] = "recovery"};
-	struct situation situation = {d->config, &d->runner.link, api_member_address(d), &d->watcher.last, &d->runner.book.state, d->watcher.source ? 0 : -1};
+	struct situation situation = {d->config, &d->runner.link, api_member_address(d), &d->watcher.last, &d->runner.book.state, watcher_lag_ms(d)};
 	struct json *top = situation_json(&situation), *agent = json_object();
 	struct error ignored = {0};
 	char when[CLOCK_TEXT_BYTES];

@@ -96,6 +96,8 @@ struct watcher {
 	struct asking_event last;
 	struct mono last_line_at;
 	uint64_t lines, gaps;    /* since the start; GAPS without those of SOURCE */
+	struct mono read_up_at;  /* when there was nothing more to read the last time */
+	bool behind;             /* there may be more since */
 	struct mono again_at;    /* when a source that could not be opened is tried again */
 	int spool_fd;            /* syslog: what was heard is kept in a file that runs can read; -1 otherwise */
 	uint64_t spool_bytes;
@@ -250,6 +252,8 @@ void watcher_resume(struct daemon *d, const struct mark *mark);
 void watcher_turn(struct daemon *d, struct mono now);
 unsigned watcher_poll(const struct daemon *d, struct pollfd *fds);
 struct mono watcher_deadline(const struct daemon *d);
+/* How long there has been something that was not read, as far as is known: 0 all is read; -1 nobody watches now. */
+int64_t watcher_lag_ms(const struct daemon *d);
 void watcher_close(struct daemon *d);
 /* A line that a run read. */
 void watcher_take_line(void *context, const char *bytes, size_t length);

@@ -147,7 +147,8 @@ static void log_watch(struct daemon *d, struct buf *out)
 	counter(out, "drr_log_gaps", "Times that lines of the log may have been lost.", w->gaps + (w->source ? source_counts(w->source)->gaps : 0));
 	if (w->last.found)
 		gauge_ms(out, "drr_log_last_event_age_seconds", "Since the last event of the gateway service was read.", mono_diff_ms(clock_now(), w->last_line_at));
-	gauge_ms(out, "drr_log_lag_seconds", "How far reading is behind what is there.", 0);
+	if (w->source)
+		gauge_ms(out, "drr_log_lag_seconds", "How long there has been something in the log that was not read.", watcher_lag_ms(d));
 }
 
 /* Since when, by the clock that goes on while this host sleeps; across a boot of it, by the wall clock. */

@@ -135,6 +135,8 @@ void watcher_open(struct daemon *d)
 	w->source = source_open(d->config, w->have_mark ? &w->mark : NULL, &error);
 	if (w->source) {
 		w->again_at = MONO_NEVER;
+		w->read_up_at = clock_now();
+		w->behind = true;
 		return;
 	}
 	w->again_at = mono_add_ms(clock_now(), REOPEN_MS);
@@ -184,11 +186,12 @@ void watcher_turn(struct daemon *d, struct mono now)
 	struct watcher *w = &d->watcher;
 	struct error error = {0};
 	const char *line;
+	unsigned lines = 0;
 	size_t length;
 
 	if (!w->source && mono_reached(w->again_at, now) && d->job != DAEMON_STEP && d->job != DAEMON_RECOVERY)
 		watcher_open(d);
-	for (unsigned i = 0; w->source && i < DAEMON_LINES_A_TURN && source_next(w->source, now, &line, &length, &error); i++) {
+	for (; w->source && lines < DAEMON_LINES_A_TURN && source_next(w->source, now, &line, &length, &error); lines++) {
 		w->lines++;
 		if (is_syslog(d))
 			spool_line(d, line, length);
@@ -196,6 +199,9 @@ void watcher_turn(struct daemon *d, struct mono now)
 	}
 	if (!w->source)
 		return;
+	w->behind = lines == DAEMON_LINES_A_TURN || error.code != ERROR_NONE;
+	if (!w->behind)
+		w->read_up_at = now;
 	w->last.readable = error.code == ERROR_NONE;
 	w->last.error = error;
 	if (error.code != ERROR_NONE && !w->told)
@@ -213,4 +219,13 @@ struct mono watcher_deadline(const struct daemon *d)
 	if (!d->watcher.source && (d->job == DAEMON_STEP || d->job == DAEMON_RECOVERY))
 		return MONO_NEVER; /* the run has the log */
 	return d->watcher.source ? source_deadline(d->watcher.source) : d->config->log.source == CONFIG_LOG_NONE ? MONO_NEVER : d->watcher.again_at;
+}
+
+int64_t watcher_lag_ms(const struct daemon *d)
+{
+	const struct watcher *w = &d->watcher;
+
+	if (!w->source)
+		return -1;
+	return w->behind ? mono_diff_ms(clock_now(), w->read_up_at) : 0;
 }

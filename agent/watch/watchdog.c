@@ -572,9 +572,9 @@ static const char *how(const struct watchdog *w, char out[WATCHDOG_EVIDENCE_BYTE
 	return out;
 }
 
-static void take_whole(struct watchdog *w, bool briefly, const struct watchdog_time *now)
+static void take_whole(struct watchdog *w, bool briefly, const struct watchdog_standing *standing, const struct watchdog_time *now)
 {
-	char detail[WATCHDOG_EVIDENCE_BYTES];
+	char detail[WATCHDOG_EVIDENCE_BYTES], next[WATCHDOG_NEXT_BYTES];
 	bool concerned;
 
 	if (briefly) {
@@ -587,7 +587,9 @@ static void take_whole(struct watchdog *w, bool briefly, const struct watchdog_t
 	if (!is_unconcerned(w) && now->boot_ms - w->own.whole_ms < WATCHDOG_QUIET_MS)
 		return;
 	concerned = !is_unconcerned(w);
-	apply(w, WATCHDOG_EV_WHOLE, how(w, detail), NULL, now);
+	/* The configuration may be back, and a run nevertheless unfinished: its grant says so. */
+	(void)snprintf(next, sizeof next, "drrctl resume %s", standing->grant_run);
+	apply(w, WATCHDOG_EV_WHOLE, how(w, detail), standing->grant_run[0] ? next : NULL, now);
 	if (concerned)
 		set_before(w, w->last.collections);
 	else
@@ -629,7 +631,7 @@ static void take_answer(struct watchdog *w, const struct watchdog_look *look, co
 	if (found == WATCHDOG_EV_WHOLE && steady)
 		judge_steady(w, now);
 	else if (found == WATCHDOG_EV_WHOLE)
-		take_whole(w, briefly && restart == WATCHDOG_CAUSE_NONE, now);
+		take_whole(w, briefly && restart == WATCHDOG_CAUSE_NONE, standing, now);
 	else if (w->state == WATCHDOG_VERDICT && found == watchdog_verdict_lack(w->verdict))
 		take_still(w, now);
 	else

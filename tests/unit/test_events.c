@@ -134,7 +134,7 @@ static void counts_from_one(void **state)
 	(void)state;
 	open_again();
 	assert_all_there(1, 0);
-	assert_int_equal(events_add(&events, &(struct event){"log", "waiting", "0x88e000d7", "r1", "it waits", "a line"}, &error), 0);
+	assert_int_equal(events_add(&events, &(struct event){.kind = "log", .name = "waiting", .code = "0x88e000d7", .run = "r1", .sentence = "it waits", .evidence = "a line"}, &error), 0);
 	assert_int_equal(add("two", NULL), 0);
 	assert_int_equal(add("three \"\xff\x1b[31m\n", ""), 0);
 	assert_all_there(1, 3);
