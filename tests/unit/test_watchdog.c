@@ -88,6 +88,49 @@ static void policies_act_on_the_last_five(void **test)
 	}
 }
 
+/* ---- what is told */
+
+static struct watchdog_news recovered;
+
+static void hear_recovered(void *context, const struct watchdog_news *news)
+{
+	(void)context;
+	if (strcmp(news->name, "recovered") == 0)
+		recovered = *news;
+}
+
+/* A reboot after which all is back, and GRANT_RUN holds a grant all the time. */
+static void play_reboot(const char *grant_run)
+{
+	static struct watchdog w;
+	const struct watchdog_settings settings = {.policy = WATCHDOG_RUN, .heartbeat_s = 300, .slack_s = 120, .settle_s = 180, .await_s = 2400, .has_log = true};
+	struct watchdog_standing standing = {.grant_by = "alice"};
+	struct watchdog_look look = {.answered = true, .uptime_reload_s = 9000, .uptime_reboot_s = 9000, .primaries = WATCHDOG_ONE, .quorum = WATCHDOG_TRI_YES,
+				     .enabled = WATCHDOG_TRI_YES, .up = WATCHDOG_TRI_YES, .collections = 4};
+	struct watchdog_time now = {.boot_ms = 100000, .wall_ms = 1000000000000, .boot_id = "b"};
+
+	(void)snprintf(standing.grant_run, sizeof standing.grant_run, "%s", grant_run);
+	memset(&recovered, 0, sizeof recovered);
+	watchdog_init(&w, &settings, "gw1", hear_recovered, NULL, &now);
+	for (unsigned i = 0; i < 100; i++) {
+		watchdog_take_look(&w, &look, &standing, &now);
+		(void)watchdog_turn(&w, &standing, &now);
+		look.uptime_reload_s = look.uptime_reboot_s = i == 10 ? 1 : look.uptime_reload_s + 10;
+		now.boot_ms += 10000;
+		now.wall_ms += 10000;
+	}
+	assert_int_equal(w.state, WATCHDOG_STEADY);
+	assert_string_equal(recovered.name ? recovered.name : "", "recovered");
+}
+
+static void a_run_that_is_not_over_is_named_when_all_is_back(void **test)
+{
+	play_reboot("");
+	assert_string_equal(recovered.next, "drr-agent status");
+	play_reboot("r9");
+	assert_string_equal(recovered.next, "drrctl resume r9");
+}
+
 /* ---- what is kept */
 
 static struct world world;
@@ -366,6 +409,7 @@ int main(void)
 		cmocka_unit_test(every_state_is_reached_and_left),
 		cmocka_unit_test(all_have_names_and_sentences),
 		cmocka_unit_test(policies_act_on_the_last_five),
+		cmocka_unit_test(a_run_that_is_not_over_is_named_when_all_is_back),
 		cmocka_unit_test(what_is_saved_comes_back),
 		cmocka_unit_test(damaged_memory_is_refused),
 		cmocka_unit_test(impossible_memory_is_refused),
