@@ -17,7 +17,7 @@ static struct survey survey;
 static struct json *told[GROUP_MEMBERS_MAX], *findings;
 static char names[GROUP_MEMBERS_MAX][16];
 
-#define SET(field, value) (void)snprintf((field), sizeof(field), "%s", (value))
+#define SET(field, value) assert_true((size_t)snprintf((field), sizeof(field), "%s", (value)) < sizeof(field))
 
 static struct json *parsed(const char *text)
 {
