@@ -21,7 +21,7 @@ import urllib.request
 
 from cases_coordinate import DRRCTL
 from cases_group_fire import Fire, Stopped, add_manager
-from daemon import state_of
+from daemon import state_of, wait_until
 from drrlab import certificates
 from drrlab.agents import Agents, find_programs
 from harness import LIMIT_S, ROOT, Failed, Skipped, World, case, check, contains, equal
@@ -486,7 +486,7 @@ def suspended():
             g.world.lab.call("stun", member="gw2", what="appliance", seconds=ALARM_S)
             looks = threading.Thread(target=g.ask_in_vain, args=("gw2",), daemon=True)
             looks.start()       # its agent looks just then
-            equal([state_of(pid) for pid in family], ["T"] * len(family), "the agent sleeps")
+            wait_until(lambda: all(state_of(pid) == "T" for pid in family), "the agent sleeps")
             time.sleep(ALARM_S)
         finally:
             for pid in family:
