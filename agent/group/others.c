@@ -30,30 +30,28 @@ static bool waits_too_long(const struct json *state, int64_t patience_ms)
 	return now >= 0 && since >= 0 && now - since > patience_ms;
 }
 
-static bool is_registered(const struct json *state, bool accepted)
+static bool is_up(const struct json *state)
 {
 	const struct json *service = json_get(state, "service");
-	int64_t collections;
 
-	if (!is(service, "admin_state", "enabled") || !is(service, "op_state", "up"))
-		return false;
-	return accepted || (json_int(json_get(state, "collections"), &collections) && collections > 0);
+	return is(service, "admin_state", "enabled") && is(service, "op_state", "up");
 }
 
 static void count_member(const struct json *state, int64_t patience_ms, struct watchdog_group *group)
 {
 	const char *code = json_string(json_get(json_get(state, "log"), "last_event"));
 	enum line_event last = code ? line_event_of_code(code) : LINE_OTHER;
-	bool accepted = last == LINE_ACCEPTED || last == LINE_QUEUED || last == LINE_WORKING || last == LINE_COMPLETED || last == LINE_SETBACK;
+	int64_t collections = -1;
+	bool counted = json_int(json_get(state, "collections"), &collections), accepted = last == LINE_ACCEPTED || last == LINE_QUEUED || last == LINE_WORKING || last == LINE_COMPLETED || last == LINE_SETBACK;
 
 	group->known = group->known || json_is_object(state);
 	group->accepted += accepted;
-	if (last == LINE_WAITING) {
-		group->waiting++;
+	if (last == LINE_WAITING)
 		group->overdue = group->overdue && waits_too_long(state, patience_ms);
-	} else {
-		group->registered += is_registered(state, accepted);
-	}
+	if (last == LINE_WAITING || (accepted && counted && collections == 0)) /* an event that brought nothing */
+		group->waiting++;
+	else if (is_up(state) && (counted ? collections > 0 : accepted))
+		group->registered++;
 }
 
 bool others_read(const char *text, size_t text_bytes, unsigned patience_s, struct watchdog_group *group)

@@ -82,7 +82,10 @@ static void knows_an_accepted_event(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
 		(void)snprintf(member, sizeof member, "{%s,%s,\"collections\":0,\"log\":{\"last_event\":\"%s\"}}", NOW, UP, codes[i]);
-		take_members(member, WAITS_LONG, NULL);
+		take_members(member, WAITS_LONG, NULL); /* an event that brought nothing, so far */
+		is(2, 2, 0, 1, true);
+		(void)snprintf(member, sizeof member, "{%s,%s,\"collections\":null,\"log\":{\"last_event\":\"%s\"}}", NOW, UP, codes[i]);
+		take_members(member, WAITS_LONG, NULL); /* nobody can count */
 		is(2, 1, 1, 1, true);
 	}
 	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
