@@ -130,8 +130,9 @@ static void live_a_week(enum watchdog_policy policy, bool pushes)
 static void nobody_is_woken(void **test)
 {
 	for (unsigned policy = WATCHDOG_OBSERVE; policy <= WATCHDOG_RUN; policy++) {
-		live_a_week(policy, true);
-		live_a_week(policy, false);
+		for (unsigned pushes = 0; pushes < 2; pushes++)
+			if (days() == 7 || policy % 2 == pushes)
+				live_a_week(policy, pushes);
 	}
 }
 
