@@ -3,6 +3,7 @@
  *
  * BearSSL hands each chain to an object with methods. Ours keeps the peer's own certificate, decodes its key, and judges: by its pin, or by
  * what BearSSL's own checker says, which gets the same bytes. */
+#include <Hacl_P256.h>
 #include <bearssl.h>
 #include <errno.h>
 #include <poll.h>
@@ -24,6 +25,10 @@ enum {
 	EPOCH_DAYS = 719528, /* from the year 0, from where BearSSL counts */
 	ALERT_RECEIVED = BR_ERR_RECV_FATAL_ALERT,
 	ALERT_SENT = BR_ERR_SEND_FATAL_ALERT,
+	P256_SCALAR_BYTES = 32,
+	P256_POINT_BYTES = 65, /* uncompressed */
+	P256_UNCOMPRESSED = 4,
+	SIGNATURE_MAX_BYTES = 144, /* as ASN.1; with P-521 it has 139 */
 };
 
 struct chain { /* BearSSL's X.509 object */
@@ -57,6 +62,7 @@ struct bear {
 	struct authority *authority; /* NULL without ca_file */
 	size_t size_bytes;           /* of the whole block */
 	bool unread;                 /* the peer's certificate cannot be read */
+	br_ec_impl curves;
 	br_ssl_client_context client;
 	unsigned char records[BR_SSL_BUFSIZE_BIDI];
 };
@@ -526,51 +532,74 @@ static void bear_close(struct transport *t)
 
 /* --- opening --- */
 
-/* --- the curves of NIST: P-256 by its own arithmetic, four times as fast as the general one that P-384 and P-521 have */
+/* --- the curves of NIST: P-256 by HACL*, as in mbedTLS, and four times as fast as BearSSL's general arithmetic, which P-384 and P-521 have */
 
-static const br_ec_impl *by_curve(int curve)
+static bool is_p256(int curve, const unsigned char *point, size_t point_bytes)
 {
-	return curve == BR_EC_secp256r1 ? &br_ec_p256_m31 : &br_ec_prime_i31;
+	return curve == BR_EC_secp256r1 && point_bytes == P256_POINT_BYTES && point[0] == P256_UNCOMPRESSED;
 }
 
-static const unsigned char *curve_generator(int curve, size_t *length)
+/* 0: the point is not on the curve. */
+static uint32_t multiply(unsigned char *point, size_t point_bytes, const unsigned char *factor, size_t factor_bytes, int curve)
 {
-	return by_curve(curve)->generator(curve, length);
+	unsigned char product[P256_POINT_BYTES] = {0}, scalar[P256_SCALAR_BYTES];
+	bool good;
+
+	if (!is_p256(curve, point, point_bytes) || factor_bytes != sizeof scalar)
+		return br_ec_prime_i31.mul(point, point_bytes, factor, factor_bytes, curve);
+	memcpy(scalar, factor, sizeof scalar);
+	good = Hacl_P256_dh_responder(product + 1, point + 1, scalar);
+	memcpy(point + 1, product + 1, P256_POINT_BYTES - 1);
+	explicit_bzero(scalar, sizeof scalar);
+	explicit_bzero(product, sizeof product);
+	return good;
 }
 
-static const unsigned char *curve_order(int curve, size_t *length)
+static size_t multiply_generator(unsigned char *result, const unsigned char *factor, size_t factor_bytes, int curve)
 {
-	return by_curve(curve)->order(curve, length);
+	unsigned char scalar[P256_SCALAR_BYTES];
+	bool good;
+
+	if (curve != BR_EC_secp256r1 || factor_bytes != sizeof scalar)
+		return br_ec_prime_i31.mulgen(result, factor, factor_bytes, curve);
+	memcpy(scalar, factor, sizeof scalar);
+	result[0] = P256_UNCOMPRESSED;
+	good = Hacl_P256_dh_initiator(result + 1, scalar);
+	explicit_bzero(scalar, sizeof scalar);
+	return good ? P256_POINT_BYTES : 0;
 }
 
-static size_t curve_xoff(int curve, size_t *length)
+/* COUNT bytes as a number of 32: without what is too much in front, which must be zero, or with zeros in front. */
+static bool fit(unsigned char number[P256_SCALAR_BYTES], const unsigned char *bytes, size_t count_bytes)
 {
-	return by_curve(curve)->xoff(curve, length);
+	for (; count_bytes > P256_SCALAR_BYTES; bytes++, count_bytes--)
+		if (*bytes != 0)
+			return false;
+	memset(number, 0, P256_SCALAR_BYTES - count_bytes);
+	memcpy(number + P256_SCALAR_BYTES - count_bytes, bytes, count_bytes);
+	return true;
 }
 
-static uint32_t curve_mul(unsigned char *point, size_t point_bytes, const unsigned char *factor, size_t factor_bytes, int curve)
+static uint32_t verify(const br_ec_impl *curves, const void *hash, size_t hash_bytes, const br_ec_public_key *key, const void *signature, size_t signature_bytes)
 {
-	return by_curve(curve)->mul(point, point_bytes, factor, factor_bytes, curve);
-}
+	unsigned char raw[2 * SIGNATURE_MAX_BYTES], r[P256_SCALAR_BYTES], s[P256_SCALAR_BYTES], number[P256_SCALAR_BYTES], point[P256_POINT_BYTES];
+	size_t half;
 
-static size_t curve_mulgen(unsigned char *result, const unsigned char *factor, size_t factor_bytes, int curve)
-{
-	return by_curve(curve)->mulgen(result, factor, factor_bytes, curve);
+	if (!is_p256(key->curve, key->q, key->qlen))
+		return br_ecdsa_i31_vrfy_asn1(curves, hash, hash_bytes, key, signature, signature_bytes);
+	if (signature_bytes > SIGNATURE_MAX_BYTES) /* with a malformed one the conversion may take up to twice its length */
+		return 0;
+	memcpy(raw, signature, signature_bytes);
+	half = br_ecdsa_asn1_to_raw(raw, signature_bytes) / 2;
+	if (half == 0 || !fit(r, raw, half) || !fit(s, raw + half, half))
+		return 0;
+	(void)fit(number, hash, hash_bytes < sizeof number ? hash_bytes : sizeof number); /* the leftmost bits count */
+	memcpy(point, key->q, sizeof point);
+	return Hacl_P256_ecdsa_verif_without_hash(sizeof number, number, point + 1, r, s);
 }
-
-static uint32_t curve_muladd(unsigned char *a, const unsigned char *b, size_t bytes, const unsigned char *x, size_t x_bytes, const unsigned char *y,
-			     size_t y_bytes, int curve)
-{
-	return by_curve(curve)->muladd(a, b, bytes, x, x_bytes, y, y_bytes, curve);
-}
-
-static const br_ec_impl nist_curves = {
-	1u << BR_EC_secp256r1 | 1u << BR_EC_secp384r1 | 1u << BR_EC_secp521r1,
-	curve_generator, curve_order, curve_xoff, curve_mul, curve_mulgen, curve_muladd,
-};
 
 /* Forward secrecy always; CBC for appliances with an old firmware. */
-static void choose_algorithms(br_ssl_engine_context *engine)
+static void choose_algorithms(struct bear *bear)
 {
 	static const uint16_t suites[] = {
 		BR_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, BR_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
@@ -581,14 +610,18 @@ static void choose_algorithms(br_ssl_engine_context *engine)
 		BR_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,          BR_TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
 		BR_TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,          BR_TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
 	};
+	br_ssl_engine_context *engine = &bear->client.eng;
 
+	bear->curves = br_ec_prime_i31;
+	bear->curves.mul = multiply;
+	bear->curves.mulgen = multiply_generator;
 	br_ssl_engine_set_versions(engine, BR_TLS12, BR_TLS12);
 	br_ssl_engine_set_suites(engine, suites, sizeof suites / sizeof *suites);
 	br_ssl_engine_add_flags(engine, BR_OPT_NO_RENEGOTIATION);
 	/* Not the library's defaults, which bring Curve25519 and a second arithmetic for RSA. */
 	br_ssl_engine_set_rsavrfy(engine, br_rsa_i31_pkcs1_vrfy);
-	br_ssl_engine_set_ec(engine, &nist_curves);
-	br_ssl_engine_set_ecdsa(engine, br_ecdsa_i31_vrfy_asn1);
+	br_ssl_engine_set_ec(engine, &bear->curves);
+	br_ssl_engine_set_ecdsa(engine, verify);
 	br_ssl_engine_set_hash(engine, br_sha1_ID, &br_sha1_vtable); /* the suites that end in SHA need it */
 	br_ssl_engine_set_hash(engine, br_sha256_ID, &br_sha256_vtable);
 	br_ssl_engine_set_hash(engine, br_sha384_ID, &br_sha384_vtable);
@@ -613,7 +646,7 @@ static int start(struct bear *bear, struct error *error)
 	if (entropy_get(seed, sizeof seed, "TLS", error))
 		return -1;
 	br_ssl_client_zero(&bear->client);
-	choose_algorithms(engine);
+	choose_algorithms(bear);
 	if (bear->authority)
 		start_authority(bear->authority, engine);
 	bear->chain.vtable = &chain_class;

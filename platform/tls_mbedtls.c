@@ -64,10 +64,12 @@ static void flush(struct mbed *mbed)
 static int send_bytes(void *context, const unsigned char *bytes, size_t count_bytes)
 {
 	struct mbed *mbed = context;
+	bool gather = mbed->link.phase != TLS_OPEN && count_bytes <= sizeof mbed->wait - mbed->wait_bytes; /* mbed_connect() sends what belongs together at once */
 	size_t sent = 0;
 
-	flush(mbed);
-	if (mbed->wait_bytes == 0)
+	if (!gather)
+		flush(mbed);
+	if (mbed->wait_bytes == 0 && !gather)
 		sent = tls_link_send(&mbed->link, bytes, count_bytes);
 	if (count_bytes - sent > sizeof mbed->wait - mbed->wait_bytes) {
 		/* In the handshake mbedTLS comes again. In a session it would take the next write for the repetition of this one; a peer that makes us owe it
@@ -214,6 +216,7 @@ static enum transport_step mbed_connect(struct transport *t, struct error *error
 	mbed->turns = 0;
 	flush(mbed);
 	code = mbedtls_ssl_handshake(&mbed->ssl);
+	flush(mbed);
 	if (code == MBEDTLS_ERR_SSL_WANT_READ || code == MBEDTLS_ERR_SSL_WANT_WRITE)
 		return TRANSPORT_WAIT;
 	if (code != 0)

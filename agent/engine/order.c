@@ -119,7 +119,7 @@ static int follow(struct order *o, unsigned wait_s, struct error *error)
 		return -1;
 	if (talk->client.http_status == 410 && json_int(talk_at(talk->client.answer, "oldest"), &number))
 		o->after = number - 1;
-	answer = talk->client.http_status == 200 ? json_copy(talk->client.answer) : NULL;
+	answer = talk->client.http_status == 200 ? client_take_answer(&talk->client) : NULL;
 	failed = read_step(o, error);
 	events = talk_at(answer, "events");
 	for (size_t i = 0; !failed && (event = json_at(events, i)) != NULL; i++) {

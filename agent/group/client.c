@@ -56,6 +56,14 @@ static void drop_connection(struct client *client)
 	client->connected = client->reused = false;
 }
 
+struct json *client_take_answer(struct client *client)
+{
+	struct json *answer = client->answer;
+
+	client->answer = NULL;
+	return answer;
+}
+
 static void drop_answer(struct client *client)
 {
 	json_free(client->answer);

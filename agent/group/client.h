@@ -58,6 +58,9 @@ int client_init(struct client *client, const struct group_door *door, struct tls
 		struct error *error);
 void client_free(struct client *client);
 
+/* The answer as the caller's own; NULL: there is none (any more). */
+struct json *client_take_answer(struct client *client);
+
 /* Begins a request. TARGET: path and query. BODY: JSON text, or NULL. BEARER: a token for Authorization, or NULL. WAIT_MS: how long the other side was asked to wait with its answer. */
 void client_start(struct client *client, const char *method, const char *target, const char *body, const struct secret *bearer, int64_t wait_ms, struct mono now);
 

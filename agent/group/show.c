@@ -95,7 +95,7 @@ static struct json *refusals_json(const struct accord_input *input, const struct
 	return array;
 }
 
-static void print_json(const struct team *team, const struct accord_input *input, const struct accord_result *result)
+static void print_json(struct team *team, const struct accord_input *input, const struct accord_result *result)
 {
 	struct json *object = json_object(), *members = json_array();
 	char *text;
@@ -107,8 +107,8 @@ static void print_json(const struct team *team, const struct accord_input *input
 		json_set_string(member, "name", team->config->members[i].name);
 		json_set_string(member, "url", team->config->members[i].door.url.text);
 		json_set_string(member, "error", team->members[i].seen ? NULL : team->members[i].trouble);
-		if (team->members[i].seen)
-			json_set(member, "state", json_copy(team->members[i].client.answer));
+		if (team->members[i].seen && team->members[i].client.answer)
+			json_set(member, "state", client_take_answer(&team->members[i].client));
 		else
 			json_set_null(member, "state");
 		json_add(members, member);
@@ -121,7 +121,7 @@ static void print_json(const struct team *team, const struct accord_input *input
 	json_free(object);
 }
 
-void show_status(const struct team *team, bool json)
+void show_status(struct team *team, bool json)
 {
 	struct accord_input input;
 	struct accord_result result;

@@ -5,7 +5,7 @@
 #include "group/team.h"
 
 /* The table of members, and in which points they do not agree; or one JSON object. After team_look(). */
-void show_status(const struct team *team, bool json);
+void show_status(struct team *team, bool json); /* JSON: takes the members' answers */
 
 /* Each refusal of RESULT: sentence, evidence, next step; as lines of a run. */
 void show_refusals(struct team *team, const struct accord_input *input, const struct accord_result *result);

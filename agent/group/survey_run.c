@@ -18,12 +18,12 @@ enum {
 /* ---- asking --------------------------------------------------------------------------------------------------- */
 
 /* What one agent told; FINDINGS is to be freed. The exit code that it means for the whole. */
-static int take_answer(const struct client *client, struct survey_member *member, struct json **findings, struct view_problem *problem)
+static int take_answer(struct client *client, struct survey_member *member, struct json **findings, struct view_problem *problem)
 {
 	bool done = client->status == CLIENT_DONE;
 
 	if (done && client->http_status == 200 && json_is_array(client->answer)) {
-		member->findings = *findings = json_copy(client->answer);
+		member->findings = *findings = client_take_answer(client);
 		return 0;
 	}
 	member->trouble = problem->sentence;

@@ -17,7 +17,6 @@ int team_open(struct team *team, const struct group_config *config, struct error
 {
 	struct client_limits limits = {(int64_t)config->group.connect_timeout_s * 1000, (int64_t)config->group.answer_timeout_s * 1000};
 
-	memset(team, 0, sizeof *team);
 	team->config = config;
 	team->loop.timer_fd = team->loop.signal_fd = -1;
 	if (config->group.certificate[0] && config->group.key[0]) {

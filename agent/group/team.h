@@ -41,7 +41,7 @@ struct team {
 	unsigned board_lines; /* that stand on the terminal (board.h) */
 };
 
-/* Large: static memory. 0 or -1. */
+/* Once for each TEAM, which is static memory: megabytes of zeros, of which a small group touches little. 0 or -1. */
 int team_open(struct team *team, const struct group_config *config, struct error *error);
 void team_close(struct team *team);
 

@@ -35,6 +35,7 @@
 #define MBEDTLS_PKCS1_V15
 #define MBEDTLS_ECP_C
 #define MBEDTLS_ECP_NIST_OPTIM
+#define MBEDTLS_ECP_FIXED_POINT_OPTIM 0 /* HACL* computes with P-256; tables for the others, 10 KB, serve keys that hardly anybody has */
 #define MBEDTLS_ECP_DP_SECP256R1_ENABLED
 #define MBEDTLS_ECP_DP_SECP384R1_ENABLED
 #define MBEDTLS_ECP_DP_SECP521R1_ENABLED
@@ -87,6 +88,7 @@
 
 /* TLS 1.3 computes with PSA. Its random numbers are those above. */
 #define MBEDTLS_PSA_CRYPTO_C
+#define MBEDTLS_PSA_ASSUME_EXCLUSIVE_BUFFERS /* no other process shares our memory: nothing is copied before it is used */
 
 /* Certificates, valid at the time of the wall clock. */
 #define MBEDTLS_X509_USE_C

@@ -478,6 +478,8 @@ static void test_ca(void **state)
 {
 	expect_by_ca(state, "ec", "ca.pem", "localhost", ERROR_NONE, NULL);
 	expect_by_ca(state, "ec384", "ca.pem", "localhost", ERROR_NONE, NULL);
+	expect_by_ca(state, "sha384", "ca.pem", "localhost", ERROR_NONE, NULL); /* a hash longer than the key */
+	expect_by_ca(state, "sha512", "ca.pem", "localhost", ERROR_NONE, NULL);
 	expect_by_ca(state, "rsa", "ca.pem", "localhost", ERROR_NONE, NULL); /* through an intermediate CA */
 	expect_by_ca(state, "ec", "two-cas.pem", "localhost", ERROR_NONE, NULL);
 	expect_by_ca(state, "own", "own.pem", "localhost", ERROR_NONE, NULL); /* self-signed, the very certificate */
@@ -487,6 +489,7 @@ static void test_ca_refused(void **state)
 {
 	expect_by_ca(state, "ec", "other-ca.pem", "localhost", ERROR_HOST_KEY, "other-ca.pem");
 	expect_by_ca(state, "own", "ca.pem", "localhost", ERROR_HOST_KEY, "does not end");
+	expect_by_ca(state, "forged", "ca.pem", "localhost", ERROR_HOST_KEY, "does not end"); /* one bit of the CA's signature */
 	expect_by_ca(state, "expired", "ca.pem", "localhost", ERROR_HOST_KEY, "not valid at");
 	expect_by_ca(state, "future", "ca.pem", "localhost", ERROR_HOST_KEY, "not valid at");
 	expect_by_ca(state, "elsewhere", "ca.pem", "localhost", ERROR_HOST_KEY, "made out");

@@ -48,7 +48,7 @@ def make(folder):
     def key_of(kind):
         return rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1() if kind == "ec" else ec.SECP384R1())
 
-    def certificate(subject, key, issuer, issuer_key, names=(), ca=False, start=now - day, end=now + 30 * day, uses=(), raw_names=None):
+    def certificate(subject, key, issuer, issuer_key, names=(), ca=False, start=now - day, end=now + 30 * day, uses=(), raw_names=None, hashed=hashes.SHA256()):
         builder = (x509.CertificateBuilder().subject_name(named(subject)).issuer_name(named(issuer)).public_key(key.public_key())
                    .serial_number(x509.random_serial_number()).not_valid_before(start).not_valid_after(end)
                    .add_extension(x509.BasicConstraints(ca, None), critical=True))
@@ -59,7 +59,7 @@ def make(folder):
             builder = builder.add_extension(x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, raw_names), critical=False)
         if uses:
             builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
-        return builder.sign(issuer_key, hashes.SHA256())
+        return builder.sign(issuer_key, hashed)
 
     def write(name, certificates, key=None):
         with open(os.path.join(folder, name + ".pem"), "wb") as file:
@@ -85,6 +85,10 @@ def make(folder):
     with open(os.path.join(folder, "nul-ca.pem"), "wb") as file:
         file.write(b"\0".join(c.public_bytes(serialization.Encoding.PEM) for c in (ca, other)))
     write("ec", [certificate("appliance", keys["ec"], "lab CA", ca_key, local)], keys["ec"])
+    for name, hashed in (("sha384", hashes.SHA384()), ("sha512", hashes.SHA512())):
+        write(name, [certificate("appliance", keys["ec"], "lab CA", ca_key, local, hashed=hashed)], keys["ec"])
+    genuine = certificate("appliance", keys["ec"], "lab CA", ca_key, local).public_bytes(serialization.Encoding.DER)
+    write("forged", [x509.load_der_x509_certificate(genuine[:-1] + bytes([genuine[-1] ^ 1]))], keys["ec"])
     write("ec384", [certificate("appliance", keys["ec384"], "lab CA", ca_key, local)], keys["ec384"])
     write("rsa", [certificate("appliance", keys["rsa"], "lab middle CA", middle_key, local), middle], keys["rsa"])
     write("self", [certificate("appliance", keys["rsa"], "appliance", keys["rsa"])], keys["rsa"])
