@@ -45,7 +45,7 @@ COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(OPT) -iquote agent -iquote . -iquote $(
 # One group: the libraries call back into ours (random numbers).
 LIBS    = -Wl,--start-group $(OUT)/libdrr.a $(SYSROOT)/third-party/lib/*.a -Wl,--end-group
 
-all: $(PROGRAMS:%=$(OUT)/%)
+all: $(PROGRAMS:%=$(OUT)/%) $(OUT)/THIRD-PARTY
 unit-tests: $(TESTS)
 fuzzers: $(FUZZERS)
 
@@ -60,6 +60,8 @@ $(TESTROOT)/done: $(SYSROOT)/done
 endif
 $(OUT)/gen/deps_versions.h: cross/deps.lock cross/versions-header
 	@mkdir -p $(@D) && cross/versions-header $(LIBC) >$@
+$(OUT)/THIRD-PARTY: $(SYSROOT)/done cross/notices cross/deps.lock
+	@mkdir -p $(@D) && cross/notices '$(SYSROOT)' >$@
 $(OUT)/gen/openapi_bytes.h: conf/openapi.json cross/embed-json
 	@mkdir -p $(@D) && cross/embed-json $< >$@
 $(OUT)/obj/agent/front/openapi.o: $(OUT)/gen/openapi_bytes.h
@@ -129,7 +131,7 @@ install: all
 	install -D -t '$(DESTDIR)$(PREFIX)/share/man/man5' -m 644 conf/drr-agent.conf.5 conf/group.conf.5
 	install -D -m 644 conf/bash-completion '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/drr-agent'
 	ln -sf drr-agent '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/drrctl'
-	install -D -t '$(DESTDIR)$(PREFIX)/share/doc/drr-agent' -m 644 conf/*.conf conf/systemd/local.conf README.md CHANGELOG.md LICENSE
+	install -D -t '$(DESTDIR)$(PREFIX)/share/doc/drr-agent' -m 644 conf/*.conf conf/systemd/local.conf README.md CHANGELOG.md LICENSE $(OUT)/THIRD-PARTY
 	install -D -t '$(DESTDIR)$(PREFIX)/share/doc/drr-agent/prometheus' -m 644 conf/prometheus/*
 	install -D -t '$(DESTDIR)$(PREFIX)/share/doc/drr-agent/grafana' -m 644 conf/grafana/*
 	install -D -m 644 conf/systemd/drr-agent.sysusers '$(DESTDIR)$(PREFIX)/lib/sysusers.d/drr-agent.conf'

@@ -449,12 +449,12 @@ static int verb_unhold(const struct options *options)
 /* A catalogs_tell_function. */
 static void tell_catalogs(void *context, const char *story, int64_t elapsed_ms, int64_t limit_ms)
 {
-	char *told = context, shown[2 * NUDGE_STORY_BYTES];
+	char *told = context, shown[2 * MANAGER_STORY_BYTES];
 
 	(void)elapsed_ms, (void)limit_ms;
 	if (strcmp(told, story) == 0)
 		return;
-	(void)snprintf(told, NUDGE_STORY_BYTES, "%s", story);
+	(void)snprintf(told, MANAGER_STORY_BYTES, "%s", story);
 	(void)printf("%s\n", text_escape(shown, sizeof shown, story, strlen(story)));
 	(void)fflush(stdout);
 }
@@ -462,7 +462,7 @@ static void tell_catalogs(void *context, const char *story, int64_t elapsed_ms, 
 /* The event is on its way: until API Manager has nothing more to send. */
 static int tell_nudged(struct nudge *nudge, struct loop *loop)
 {
-	char told[NUDGE_STORY_BYTES] = "", story[NUDGE_STORY_BYTES];
+	char told[MANAGER_STORY_BYTES] = "", story[MANAGER_STORY_BYTES];
 	struct error error = {0};
 	enum catalogs_end end;
 

@@ -31,7 +31,7 @@ static bool wait_until(struct nudge *nudge, struct loop *loop, struct mono at)
 	return got >= 0 && got != SIGINT && got != SIGTERM;
 }
 
-enum catalogs_end catalogs_wait(struct nudge *nudge, struct loop *loop, int64_t limit_ms, catalogs_tell_function *tell, void *context, char story[NUDGE_STORY_BYTES])
+enum catalogs_end catalogs_wait(struct nudge *nudge, struct loop *loop, int64_t limit_ms, catalogs_tell_function *tell, void *context, char story[MANAGER_STORY_BYTES])
 {
 	struct mono begun = clock_now(), again_at = begun;
 
@@ -46,7 +46,7 @@ enum catalogs_end catalogs_wait(struct nudge *nudge, struct loop *loop, int64_t 
 			again_at = mono_add_ms(now, NUDGE_RETRY_MS);
 			if (nudge->error.code != ERROR_NONE && (!may_pass(nudge) || elapsed_ms >= limit_ms))
 				return CATALOGS_UNKNOWN;
-			(void)snprintf(story, NUDGE_STORY_BYTES, "%s", nudge->error.what);
+			(void)snprintf(story, MANAGER_STORY_BYTES, "%s", nudge->error.what);
 			if (nudge->error.code == ERROR_NONE)
 				(void)nudge_story(nudge, story);
 			if (nudge->error.code == ERROR_NONE && nudge_is_current(nudge))

@@ -16,6 +16,6 @@ enum catalogs_end {
 typedef void catalogs_tell_function(void *context, const char *story, int64_t elapsed_ms, int64_t limit_ms);
 
 /* NUDGE: nothing is under way. LIMIT_MS 0: one look. STORY: what was said last; "". Who does not answer is asked again until the limit; who refuses is not. */
-enum catalogs_end catalogs_wait(struct nudge *nudge, struct loop *loop, int64_t limit_ms, catalogs_tell_function *tell, void *context, char story[NUDGE_STORY_BYTES]);
+enum catalogs_end catalogs_wait(struct nudge *nudge, struct loop *loop, int64_t limit_ms, catalogs_tell_function *tell, void *context, char story[MANAGER_STORY_BYTES]);
 
 #endif

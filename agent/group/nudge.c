@@ -8,10 +8,6 @@
 #include "platform/clock.h"
 #include "platform/secretfile.h"
 
-static const char marker[] = " (drrctl ";
-
-enum { MARKER_BYTES = sizeof marker - 1 + CLOCK_TEXT_BYTES + 1 };
-
 int nudge_init(struct nudge *nudge, const struct group_config *config, struct error *error)
 {
 	struct client_limits limits = {(int64_t)config->group.connect_timeout_s * 1000, (int64_t)config->group.answer_timeout_s * 1000};
@@ -133,15 +129,11 @@ static void set_summary(struct nudge *nudge, enum nudge_state state, const char 
 	json_free(object);
 }
 
-/* The summary without an older marker of ours, and with a new one. */
 static void change_summary(struct nudge *nudge, struct mono now)
 {
-	char text[NUDGE_SUMMARY_BYTES + MARKER_BYTES], when[CLOCK_TEXT_BYTES];
-	const char *old = strstr(nudge->summary, marker);
-	size_t length = old ? (size_t)(old - nudge->summary) : strlen(nudge->summary);
+	char text[MANAGER_SUMMARY_BYTES + MANAGER_MARK_BYTES], when[CLOCK_TEXT_BYTES];
 
-	(void)snprintf(text, sizeof text, "%.*s%s%s)", (int)length, nudge->summary, marker, clock_text(when, clock_wall_ms()));
-	set_summary(nudge, NUDGE_CHANGE, text, now);
+	set_summary(nudge, NUDGE_CHANGE, manager_mark(nudge->summary.text, clock_text(when, clock_wall_ms()), text), now);
 }
 
 /* The request of STATE, for the catalog at work. */
@@ -149,7 +141,7 @@ static void begin(struct nudge *nudge, enum nudge_state state, struct mono now)
 {
 	switch (state) {
 	case NUDGE_CHANGE: change_summary(nudge, now); break;
-	case NUDGE_RESTORE: set_summary(nudge, NUDGE_RESTORE, nudge->had_summary ? nudge->summary : NULL, now); break;
+	case NUDGE_RESTORE: set_summary(nudge, NUDGE_RESTORE, nudge->summary.there ? nudge->summary.text : NULL, now); break;
 	default: ask_catalog(nudge, state, "GET", NULL, now); break;
 	}
 }
@@ -171,9 +163,9 @@ static void fail_status(struct nudge *nudge)
 
 static void take_token(struct nudge *nudge, struct mono now)
 {
-	const char *token = json_string(json_get(nudge->client.answer, "access_token"));
+	const char *token = manager_token(nudge->client.answer);
 
-	if (!token || strpbrk(token, " \r\n\t") || strlen(token) >= SECRETFILE_PAGE_BYTES) {
+	if (!token || strlen(token) >= SECRETFILE_PAGE_BYTES) {
 		(void)error_set(&nudge->error, ERROR_ANSWER, NULL, "API Manager's answer holds no access token, or one of more than %d bytes", SECRETFILE_PAGE_BYTES - 1);
 		return;
 	}
@@ -187,92 +179,25 @@ static void take_token(struct nudge *nudge, struct mono now)
 
 static void take_catalog(struct nudge *nudge, struct mono now)
 {
-	const char *summary = json_string(json_get(nudge->client.answer, "summary"));
-
-	nudge->had_summary = summary != NULL;
-	if (!json_is_object(nudge->client.answer) || (summary && strlen(summary) >= sizeof nudge->summary)) {
-		(void)error_set(&nudge->error, ERROR_ANSWER, NULL, "API Manager's answer for the catalog %s is no object, or has a summary of more than %d bytes",
-				nudge->config->api_manager.catalogs[nudge->catalog], NUDGE_SUMMARY_BYTES - 1);
-		return;
-	}
-	(void)snprintf(nudge->summary, sizeof nudge->summary, "%s", summary ? summary : "");
-	change_summary(nudge, now);
+	if (manager_read_summary(nudge->client.answer, nudge->config->api_manager.catalogs[nudge->catalog], &nudge->summary, &nudge->error) == 0)
+		change_summary(nudge, now);
 }
 
 /* ---- how far it is -------------------------------------------------------------------------------------------- */
 
-/* The number of KEY in the processing status of a service, or beside it; -1: not told. */
-static int64_t count_of(const struct json *service, const char *key)
-{
-	int64_t value;
-
-	if (json_int(json_get(json_get(service, "gateway_processing_status"), key), &value) || json_int(json_get(service, key), &value))
-		return value < 0 ? -1 : value;
-	return -1;
-}
-
-static void take_service(struct nudge_catalog *catalog, const struct json *service)
-{
-	const struct json *status = json_get(service, "gateway_processing_status");
-	int64_t sent = count_of(service, "number_of_outstanding_sent_events"), queued = count_of(service, "number_of_outstanding_queued_events");
-	const char *state = json_string(json_get(status, "service_state"));
-	bool current = false;
-
-	if (!json_bool(json_get(status, "service_up_to_date"), &current))
-		(void)json_bool(json_get(service, "service_up_to_date"), &current);
-	catalog->sent = sent < 0 || catalog->sent < 0 ? -1 : catalog->sent + sent;
-	catalog->queued = queued < 0 || catalog->queued < 0 ? -1 : catalog->queued + queued;
-	state = state ? state : json_string(json_get(service, "service_state"));
-	if (!current && state && catalog->state[0] == '\0')
-		(void)snprintf(catalog->state, sizeof catalog->state, "%s", state);
-	catalog->up_to_date &= current;
-}
-
-/* An object with "results", as all of its lists; or a list. */
-static void take_status(struct nudge *nudge)
-{
-	struct nudge_catalog *catalog = &nudge->catalogs[nudge->catalog];
-	const struct json *answer = nudge->client.answer, *services = json_is_array(answer) ? answer : json_get(answer, "results");
-
-	*catalog = (struct nudge_catalog){.known = true, .up_to_date = json_at(services, 0) != NULL};
-	if (!json_is_array(services)) {
-		(void)error_set(&nudge->error, ERROR_ANSWER, "look at the gateway services in API Manager", "API Manager's answer for the gateway services of the catalog %s is no list",
-				nudge->config->api_manager.catalogs[nudge->catalog]);
-		return;
-	}
-	for (size_t i = 0; json_at(services, i); i++)
-		take_service(catalog, json_at(services, i));
-}
-
 bool nudge_is_current(const struct nudge *nudge)
 {
-	for (unsigned i = 0; i < nudge->config->api_manager.catalog_count; i++) {
-		const struct nudge_catalog *catalog = &nudge->catalogs[i];
-
-		if (!catalog->known || !catalog->up_to_date || catalog->sent > 0 || catalog->queued > 0)
-			return false;
-	}
-	return true;
+	return manager_is_current(nudge->catalogs, nudge->config->api_manager.catalog_count);
 }
 
-const char *nudge_story(const struct nudge *nudge, char out[NUDGE_STORY_BYTES])
+const char *nudge_story(const struct nudge *nudge, char out[MANAGER_STORY_BYTES])
 {
 	struct buf text;
 
-	buf_init(&text, out, NUDGE_STORY_BYTES);
+	buf_init(&text, out, MANAGER_STORY_BYTES);
 	for (unsigned i = 0; i < nudge->config->api_manager.catalog_count; i++) {
-		const struct nudge_catalog *catalog = &nudge->catalogs[i];
-
-		(void)buf_printf(&text, "%s%s: ", i > 0 ? "; " : "", nudge->config->api_manager.catalogs[i]);
-		if (!catalog->known)
-			(void)buf_add_string(&text, "not known");
-		else
-			(void)buf_add_string(&text, catalog->up_to_date ? "up to date" : "not up to date");
-		if (catalog->known && (catalog->sent > 0 || catalog->queued > 0))
-			(void)buf_printf(&text, ", %lld events sent and %lld queued are outstanding", (long long)(catalog->sent > 0 ? catalog->sent : 0),
-					 (long long)(catalog->queued > 0 ? catalog->queued : 0));
-		if (catalog->known && catalog->state[0])
-			(void)buf_printf(&text, ", service %s", catalog->state);
+		(void)buf_add_string(&text, i > 0 ? "; " : "");
+		manager_tell(&nudge->catalogs[i], nudge->config->api_manager.catalogs[i], &text);
 	}
 	return out;
 }
@@ -318,8 +243,8 @@ static bool take_answer(struct nudge *nudge, struct mono now)
 		begin(nudge, NUDGE_RESTORE, now);
 		break;
 	case NUDGE_STATUS:
-		take_status(nudge);
-		return nudge->error.code != ERROR_NONE || next_catalog(nudge, now);
+		return manager_read_services(nudge->client.answer, nudge->config->api_manager.catalogs[nudge->catalog], &nudge->catalogs[nudge->catalog], &nudge->error) != 0 ||
+		       next_catalog(nudge, now);
 	default: return next_catalog(nudge, now);
 	}
 	return nudge->error.code != ERROR_NONE;

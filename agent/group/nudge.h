@@ -6,34 +6,23 @@
 #define DRR_GROUP_NUDGE_H
 
 #include "group/client.h"
+#include "group/manager.h"
 
 enum {
-	NUDGE_SUMMARY_BYTES = 2048,
-	NUDGE_STATE_BYTES = 64,
-	NUDGE_STORY_BYTES = 1024,
 	NUDGE_RETRY_MS = 5000, /* between two looks */
 };
 
 enum nudge_state { NUDGE_IDLE, NUDGE_TOKEN, NUDGE_READ, NUDGE_CHANGE, NUDGE_RESTORE, NUDGE_STATUS };
 
-/* What API Manager says of a catalog's gateway services, all of them together. */
-struct nudge_catalog {
-	bool known;              /* it was told by the last look */
-	bool up_to_date;
-	int64_t sent, queued;    /* events that are outstanding; -1: not told */
-	char state[NUDGE_STATE_BYTES]; /* of the first service that is not up to date; "" */
-};
-
 struct nudge {
 	struct error error;  /* when over: ERROR_NONE, it has worked */
-	struct nudge_catalog catalogs[GROUP_CATALOGS_MAX]; /* in the order of group.conf */
+	struct manager_catalog catalogs[GROUP_CATALOGS_MAX]; /* in the order of group.conf */
 	/* Private. */
 	const struct group_config *config;
 	enum nudge_state state, wanted; /* wanted: what the token is for */
 	struct client client;
 	unsigned catalog;    /* the one at work */
-	bool had_summary;
-	char summary[NUDGE_SUMMARY_BYTES]; /* as it was */
+	struct manager_summary summary; /* as it was */
 	struct secret token;
 	bool token_fresh;    /* nothing was done with it yet */
 	bool refused;        /* our credentials were: no further try */
@@ -57,6 +46,6 @@ struct client *nudge_client(struct nudge *nudge);
 /* By the last look: every catalog is up to date, and no event is outstanding. */
 bool nudge_is_current(const struct nudge *nudge);
 /* "sandbox: up to date; production: 2 events sent and 1 queued are outstanding, enabled". Foreign text in it. Returns OUT. */
-const char *nudge_story(const struct nudge *nudge, char out[NUDGE_STORY_BYTES]);
+const char *nudge_story(const struct nudge *nudge, char out[MANAGER_STORY_BYTES]);
 
 #endif

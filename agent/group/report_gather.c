@@ -194,7 +194,7 @@ static void tell_nobody(void *context, const char *story, int64_t elapsed_ms, in
 static void ask_manager(struct team *team, struct report_model *model)
 {
 	static struct nudge nudge; /* large */
-	char story[NUDGE_STORY_BYTES] = "";
+	char story[MANAGER_STORY_BYTES] = "";
 	struct error error = {0};
 
 	if (team->config->api_manager.status_timeout_s == 0 || !report_model_is_known(model))

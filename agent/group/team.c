@@ -292,7 +292,7 @@ static void drop_watches(struct team *team)
 /* A catalogs_tell_function: on the terminal, and as a line when it says something else than before. */
 static void tell_catalogs(void *context, const char *story, int64_t elapsed_ms, int64_t limit_ms)
 {
-	static char told[NUDGE_STORY_BYTES], line[NUDGE_STORY_BYTES + 64];
+	static char told[MANAGER_STORY_BYTES], line[MANAGER_STORY_BYTES + 64];
 	struct team *team = context;
 
 	if (limit_ms > 0 && (!team->note || strcmp(told, story) != 0)) {
@@ -310,7 +310,7 @@ static void ask_catalogs(struct team *team, struct nudge *nudge)
 	static const char look[] = "in API Manager: is the gateway service online there, does its endpoint reach port 3000 of the members? then: drrctl nudge; never another flush for that";
 	int64_t limit_ms = (int64_t)team->config->api_manager.status_timeout_s * 1000;
 	bool whole = team->phases.exit == 0;
-	char story[NUDGE_STORY_BYTES] = "";
+	char story[MANAGER_STORY_BYTES] = "";
 	enum catalogs_end end;
 
 	if (limit_ms == 0 || team->settings.dry || !nudge->client.door || !phases_is_flushed(&team->phases) || nudge_client(nudge))

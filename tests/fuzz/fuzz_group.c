@@ -1,9 +1,10 @@
-/* Any bytes as group.conf, and as what an agent answers: no crash, and what is taken keeps its promises. The first byte chooses. */
+/* Any bytes as group.conf, and as what an agent or API Manager answers: no crash, and what is taken keeps its promises. The first byte chooses. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "group/group_config.h"
+#include "group/manager.h"
 #include "group/view.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -33,6 +34,22 @@ static void check_config(const char *text, size_t size)
 			abort();
 }
 
+static void check_manager(const struct json *json)
+{
+	static char marked[MANAGER_SUMMARY_BYTES + MANAGER_MARK_BYTES], again[sizeof marked];
+	struct manager_summary summary;
+	struct manager_catalog catalog;
+	struct error error = {0};
+
+	(void)manager_token(json);
+	if (manager_read_summary(json, "sandbox", &summary, &error) == 0 && (strcmp(manager_mark(manager_mark(summary.text, "2026", marked), "2026", again), marked) != 0))
+		abort();
+	if (manager_read_services(json, "sandbox", &catalog, &error) != 0 && (error.code != ERROR_ANSWER || catalog.known))
+		abort();
+	if (manager_is_current(&catalog, 1) && catalog.state[0])
+		abort();
+}
+
 static void check_answer(const char *text, size_t size)
 {
 	static struct view_state state;
@@ -51,6 +68,7 @@ static void check_answer(const char *text, size_t size)
 	view_read_problem(json, 409, &problem);
 	if (problem.sentence[0] == '\0')
 		abort();
+	check_manager(json);
 	json_free(json);
 }
 
