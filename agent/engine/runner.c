@@ -237,6 +237,8 @@ unsigned runner_poll(const struct runner *r, struct pollfd *fds, struct mono *un
 	unsigned count = 1;
 
 	*until = next_deadline(r, now);
+	if (r->state < RUN_CONFIRM)
+		*until = mono_earlier(*until, mono_add_ms(now, RUNNER_TICK_MS));
 	if (until->ms < now.ms) /* due already: no standstill */
 		*until = now;
 	fds[0] = r->running >= 0 ? link_poll(&r->link) : (struct pollfd){.fd = -1};

@@ -15,6 +15,7 @@
 enum {
 	RUNNER_EVIDENCE_BYTES = 1024,
 	RUNNER_STUNNED_MS = 15000,            /* a wait that ends this much late: the machine stood still */
+	RUNNER_TICK_MS = 1000,                /* no wait of a run that acts is longer, or a standstill would look like a slow answer */
 	RUNNER_HISTORY_BYTES = 4 * 1024 * 1024, /* how far back the precheck reads the log */
 	RUNNER_LOOKS_BEFORE_AGAIN = 3,        /* looks after a command of unknown outcome before it is sent again */
 	RUNNER_LOOKS_ENABLE = 10,             /* the same after an enable that was accepted, and yet the service stays disabled */

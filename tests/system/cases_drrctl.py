@@ -332,7 +332,8 @@ def killed():
             process.communicate()
             if any(a.grant for a in c.agents.values()):
                 code, lines = c.run("resume", "r1")
-                equal(code, 0, f"killed at {point}: {lines[-1]}")
+                over = code == 3 and not any(a.grant for a in c.agents.values())    # its last requests were still on their way when it was killed
+                check(code == 0 or (over and point[0] in ("await", "release")), f"killed at {point}: {lines[-1]}")
             elif point[0] == "precheck":
                 code = c.run("resume", "r1")[0]     # 0: a grant was still on its way
                 check(code in (0, 3), "resume ended with", code)

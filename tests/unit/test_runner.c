@@ -178,6 +178,26 @@ static void a_standstill_stops(void **state)
 	assert_true(runner.awake_at.ms == now.ms + RUNNER_STUNNED_MS + 1);
 }
 
+/* Whatever is waited for, and for however long: the end of a standstill must not look like a slow answer. */
+static void a_standstill_is_seen_in_any_wait(void **state)
+{
+	struct pollfd fds[RUNNER_FDS_MAX];
+	struct mono until, far = mono_add_ms(clock_now(), 60000);
+
+	(void)state;
+	prepare("r1", "bounce", RUN_STEP_BOUNCE);
+	runner.running = runner.wanted = -1;
+	runner.quiet_at = runner.session_until = MONO_NEVER;
+	for (int at = 0; at < RUN_OVER; at++) {
+		runner.state = (enum run_state)at;
+		runner.deadline = far;
+		(void)runner_poll(&runner, fds, &until);
+		assert_true(at >= RUN_CONFIRM || mono_diff_ms(until, clock_now()) <= RUNNER_TICK_MS);
+		if (at == RUN_AWAIT) /* nothing is done there, and nobody is woken up for nothing */
+			assert_true(mono_diff_ms(until, clock_now()) > 10 * RUNNER_TICK_MS);
+	}
+}
+
 static void a_run_never_flushes_twice(void **state)
 {
 	(void)state;
@@ -267,7 +287,7 @@ int main(void)
 {
 #define CASE(function) cmocka_unit_test_setup_teardown(function, open_all, close_all)
 	const struct CMUnitTest tests[] = {
-		CASE(an_appliance_that_is_not_there), CASE(a_stop_while_nothing_was_done), CASE(a_standstill_stops), CASE(a_run_never_flushes_twice),
+		CASE(an_appliance_that_is_not_there), CASE(a_stop_while_nothing_was_done), CASE(a_standstill_stops), CASE(a_standstill_is_seen_in_any_wait), CASE(a_run_never_flushes_twice),
 		CASE(recovery_of_an_open_flush), CASE(recovery_asks_the_appliance), CASE(adopts_the_last_run),
 	};
 
