@@ -532,7 +532,7 @@ static void bear_close(struct transport *t)
 
 /* --- opening --- */
 
-/* --- the curves of NIST: P-256 by HACL*, as in mbedTLS, and four times as fast as BearSSL's general arithmetic, which P-384 and P-521 have */
+/* --- the curves of NIST: P-256 by HACL*, as in mbedTLS; P-384 and P-521 by BearSSL's general arithmetic */
 
 static bool is_p256(int curve, const unsigned char *point, size_t point_bytes)
 {
